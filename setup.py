@@ -1,0 +1,72 @@
+"""Build the compiled kernels; everything static is in pyproject.toml."""
+
+import os
+import platform
+from pathlib import Path
+
+from Cython.Build import cythonize
+from setuptools import Extension, find_packages, setup
+
+CHECKED = os.environ.get("SILTSTONE_CHECKED_BUILD") == "1"  # bounds checks on, for tests and fuzzing
+SANITIZED = os.environ.get("SILTSTONE_SANITIZE") == "1"  # ASan and UBSan, for `tox -e sanitize`
+MODE = "sanitized" if SANITIZED else "checked" if CHECKED else "release"
+
+SOURCES = sorted(Path("src/_native").glob("*.pyx"))
+if not SOURCES:
+    raise SystemExit("src/_native/*.pyx is missing: incomplete source tree")
+
+RELEASE_FLAGS = ["-O3", "-g0", "-fvisibility=hidden"]
+SANITIZE_FLAGS = ["-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
+
+
+def libdeflate_flags() -> tuple[list[str], list[str]]:
+    """Return (compile, link) flags that bind libdeflate at build time, or none: then it is loaded by name at run time."""
+    header = Path(os.environ.get("SILTSTONE_LIBDEFLATE", "/usr/include")) / "libdeflate.h"
+    return (["-DSILTSTONE_LINKS_LIBDEFLATE=1"], ["-ldeflate"]) if header.exists() else ([], [])
+
+
+def extension(source: Path) -> Extension:
+    """Return the build description of one kernel."""
+    define, link = libdeflate_flags() if source.stem == "inflate" else ([], [])
+    system = [] if platform.system() == "Darwin" else ["-ldl"]
+    flags = SANITIZE_FLAGS if SANITIZED else RELEASE_FLAGS
+    return Extension(
+        f"siltstone._native.{source.stem}",
+        [str(source)],
+        depends=[str(header) for header in (*source.parent.glob("*.pxd"), *source.parent.glob("*.h"))],
+        include_dirs=["src/_native"],
+        extra_compile_args=[*flags, *define],
+        extra_link_args=[*(SANITIZE_FLAGS[3:4] if SANITIZED else []), *link, *system],
+    )
+
+
+def write_build_mode() -> None:
+    """Record the mode of this build, so that `native_status()` reports what was compiled and not what was asked for."""
+    target = Path("src/_native/_build_mode.py")
+    text = f'"""Written by setup.py: how these kernels were compiled."""\n\nMODE = "{MODE}"\n'
+    if not target.exists() or target.read_text() != text:
+        target.write_text(text)
+
+
+write_build_mode()
+setup(
+    packages=[*find_packages("src", include=["siltstone*"]), "siltstone._native"],
+    package_dir={"": "src", "siltstone._native": "src/_native"},
+    package_data={"siltstone": ["py.typed", "**/*.scm", "**/*.json"], "siltstone._native": ["*.pyi"]},
+    ext_modules=cythonize(
+        [extension(source) for source in SOURCES],
+        include_path=["src/_native"],
+        build_dir=f"build/cython-{MODE}",
+        force=CHECKED or SANITIZED,  # never reuse an unchecked translation
+        nthreads=0,
+        compiler_directives={
+            "language_level": "3",
+            "boundscheck": CHECKED or SANITIZED,
+            "wraparound": False,
+            "initializedcheck": CHECKED or SANITIZED,
+            "cdivision": True,
+            "embedsignature": True,
+            "freethreading_compatible": True,
+        },
+    ),
+)

@@ -1,0 +1,1 @@
+"""The command ``silt``: parses arguments, renders, exits; the only reader of the environment and the terminal."""

@@ -1,0 +1,93 @@
+"""Entry point of ``silt``: finds the command, runs it, turns an error into one line and the documented exit code."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from types import ModuleType
+
+from siltstone import __version__
+from siltstone.cli.terminal import Terminal
+from siltstone.core.errors import Cancelled, ConfigError, SiltstoneError, describe, exit_code_of
+
+# command -> (module with `configure(parser)` and `run(arguments, terminal) -> exit code`, one line of help)
+COMMANDS = {
+    "ingest": ("siltstone.cli.ingest", "read a repository through every layer and keep what was found"),
+    "scan": ("siltstone.cli.scan", "search every blob of a repository's history for secrets"),
+    "query": ("siltstone.cli.query", "ask the graph: who implements, what breaks, where is the cycle"),
+    "store": ("siltstone.cli.store", "keep files in a de-duplicating chunk store, and restore them"),
+    "status": ("siltstone.cli.status", "show versions, kernels and the inflate backend"),
+}
+
+EPILOG = """\
+exit codes: 0 done, 1 invalid input or usage, 2 data does not parse, 3 store or database unreachable, 4 file system,
+5 budget reached, 6 incomplete under --require-complete, 10 findings present (silt scan), 130 interrupted"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Ends a wrong call with exit code 1, as documented; argparse alone would use 2."""
+
+    def error(self, message: str) -> None:  # type: ignore[override]
+        self.exit(ConfigError.exit_code, f"{self.prog}: {message}\ntry '{self.prog} --help'\n")
+
+
+def build_parser(only: str | None = None) -> tuple[argparse.ArgumentParser, dict[str, ModuleType]]:
+    """Return the parser and the loaded command modules; with *only* the other commands are named but not loaded."""
+    parser = _Parser(prog="silt", description="Read repositories and artifacts layer by layer.", epilog=EPILOG,
+                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--version", action="version", version=f"siltstone {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
+    modules: dict[str, ModuleType] = {}
+    for name, (home, summary) in COMMANDS.items():
+        command = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".",
+                                      epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
+        if only in (None, name):
+            modules[name] = import_module(home)
+            modules[name].configure(command)
+    return parser, modules
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``silt`` with *argv* (default: the process's own) and return the exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    chosen = next((word for word in words if not word.startswith("-")), "")
+    signal.signal(signal.SIGTERM, _interrupt)
+    terminal = Terminal.of_process(os.environ, sys.stdout, sys.stderr)
+    try:
+        parser, modules = build_parser(only=chosen if chosen in COMMANDS else "")
+        arguments = parser.parse_args(words)
+        code = int(modules[arguments.command].run(arguments, terminal))
+        terminal.flush()
+        return code
+    except BrokenPipeError:  # the reader of our output went away, as `| head` does
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (SiltstoneError, OSError, KeyboardInterrupt) as error:
+        return _report(error, terminal, as_json="--json" in words)
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _report(error: BaseException, terminal: Terminal, *, as_json: bool) -> int:
+    shown = Cancelled() if isinstance(error, KeyboardInterrupt) else error
+    code = exit_code_of(shown)
+    terminal.end_progress()
+    if as_json:
+        fields = shown.as_dict() if isinstance(shown, SiltstoneError) else {"code": "os", "message": describe(shown)}
+        terminal.write(json.dumps({"error": {**fields, "exit_code": code}}))
+        terminal.flush()
+    terminal.note(f"silt: {describe(shown)}")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,78 @@
+"""What the command line knows of the world outside: streams, colour, width, and how progress is drawn."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from typing import TextIO
+
+from siltstone.core.progress import Progress, ProgressState
+
+_BAR_CELLS = 24
+_STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
+
+
+class Terminal:
+    """Data goes to *out*; progress and notes go to *err*: a live bar on a terminal, ``PROGRESS:`` lines otherwise."""
+
+    def __init__(self, out: TextIO, err: TextIO, *, live: bool, colour: bool, environment: Mapping[str, str]) -> None:
+        self.environment = environment
+        self._out, self._err = out, err
+        self._live, self._colour = live, colour
+        self._bar_shown = False
+        self._last_line = ""
+
+    @classmethod
+    def of_process(cls, environment: Mapping[str, str], out: TextIO, err: TextIO) -> Terminal:
+        """Read NO_COLOR, TERM and whether the streams are terminals."""
+        plain = environment.get("TERM") == "dumb"
+        return cls(out, err, live=err.isatty() and not plain, environment=environment,
+                   colour=out.isatty() and not plain and not environment.get("NO_COLOR"))
+
+    def write(self, text: str) -> None:
+        """Write one line of data."""
+        self.end_progress()
+        self._out.write(text + "\n")
+
+    def flush(self) -> None:
+        """Hand all data over; a closed pipe shows here."""
+        self._out.flush()
+
+    def note(self, text: str) -> None:
+        """Write one line for a person, beside the data."""
+        self.end_progress()
+        self._err.write(text + "\n")
+        self._err.flush()
+
+    def style(self, text: str, name: str) -> str:
+        """Return *text* in a style of the terminal, or as it is where colour is off."""
+        return f"\x1b[{_STYLES[name]}m{text}\x1b[0m" if self._colour else text
+
+    def progress(self, *, weights: dict[str, float] | None = None, quiet: bool = False) -> Progress:
+        """Return a Progress that draws here; *weights* are the shares of the stages, in the order they run."""
+        return Progress(None if quiet else self._draw, weights=weights)
+
+    def end_progress(self) -> None:
+        """Remove the live bar, so that a line of text starts clean."""
+        if self._bar_shown:
+            self._err.write("\r\x1b[K")
+            self._err.flush()
+            self._bar_shown = False
+
+    def _draw(self, state: ProgressState) -> None:
+        count = f" {state.done:,}/{state.total:,}" if state.total else f" {state.done:,}" if state.done else ""
+        if not self._live:
+            line = f"PROGRESS:{state.percent} {state.stage}"
+            if line != self._last_line:
+                self._err.write(line + "\n")
+                self._err.flush()
+                self._last_line = line
+            return
+        if state.finished:
+            self.end_progress()
+            return
+        filled = _BAR_CELLS * state.percent // 100
+        text = f"{'█' * filled}{'░' * (_BAR_CELLS - filled)} {state.percent:3d}% {state.stage}{count}"
+        self._err.write("\r\x1b[K" + text[: shutil.get_terminal_size().columns - 1])
+        self._err.flush()
+        self._bar_shown = True

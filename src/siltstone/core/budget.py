@@ -1,0 +1,97 @@
+"""Named byte limits that whatever grows with the input must reserve from.
+
+Invariant: for every name, 0 <= reserved <= limit.  A reservation that does not fit raises `BudgetExceeded` and changes
+nothing; the caller then spills, streams, waits, or lets the error through.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import MappingProxyType
+
+from siltstone.core.errors import BudgetExceeded, ConfigError
+
+KIB = 1 << 10
+MIB = 1 << 20
+GIB = 1 << 30
+
+DEFAULT_LIMITS: Mapping[str, int] = MappingProxyType({
+    "objects": 256 * MIB,  # live delta bases and decoded blocks of the object walk
+    "object": 512 * MIB,  # one decoded object; a larger one goes to the coverage ledger as oversize
+    "pack_index": 1 * GIB,  # object id tables of all packs together (linux: 300 MB)
+    "findings": 128 * MIB,  # findings held until they are written
+    "index": 1 * GIB,  # entities, edges and unresolved names held until they are written
+    "file": 32 * MIB,  # one source file; a larger one goes to the coverage ledger as oversize
+    "scip_document": 512 * MIB,  # one SCIP document
+    "graph": 2 * GIB,  # the compressed sparse rows in memory
+})
+
+
+class Budget:
+    """Byte limits by name, safe to share between threads.
+
+    A name without a limit of its own is refused: a budget that is silently unlimited is none.
+    """
+
+    __slots__ = ("_limits", "_lock", "_peak", "_reserved")
+
+    def __init__(self, limits: Mapping[str, int] | None = None, /, **more: int) -> None:
+        """Start from `DEFAULT_LIMITS`, overridden by *limits* and keyword limits, all in bytes."""
+        self._limits = {**DEFAULT_LIMITS, **(limits or {}), **more}
+        for name, limit in self._limits.items():
+            if not isinstance(limit, int) or limit <= 0:
+                raise ConfigError(f"a budget is a positive number of bytes, got {limit!r}", field=name)
+        self._reserved = dict.fromkeys(self._limits, 0)
+        self._peak = dict.fromkeys(self._limits, 0)
+        self._lock = threading.Lock()
+
+    def limit(self, name: str) -> int:
+        """Return the limit of *name* in bytes. Raises ConfigError for a name that has none."""
+        try:
+            return self._limits[name]
+        except KeyError:
+            raise ConfigError("no such budget", field=name) from None
+
+    def reserved(self, name: str) -> int:
+        """Return the bytes now reserved under *name*."""
+        self.limit(name)
+        return self._reserved[name]
+
+    def peak(self, name: str) -> int:
+        """Return the most bytes that were ever reserved at once under *name*."""
+        self.limit(name)
+        return self._peak[name]
+
+    def reserve(self, name: str, size: int) -> None:
+        """Take *size* bytes. Raises BudgetExceeded, and takes nothing, where the limit would be passed."""
+        if size < 0:
+            raise ConfigError(f"cannot reserve {size} bytes", field=name)
+        limit = self.limit(name)
+        with self._lock:
+            needed = self._reserved[name] + size
+            if needed > limit:
+                raise BudgetExceeded(name, limit_bytes=limit, needed_bytes=needed)
+            self._reserved[name] = needed
+            self._peak[name] = max(self._peak[name], needed)
+
+    def release(self, name: str, size: int) -> None:
+        """Give back *size* bytes; giving back more than was taken is our own bug."""
+        with self._lock:
+            assert 0 <= size <= self._reserved[name], f"release of {size} bytes that {name} does not hold"
+            self._reserved[name] -= size
+
+    @contextmanager
+    def hold(self, name: str, size: int) -> Iterator[None]:
+        """Reserve for the length of a ``with`` block."""
+        self.reserve(name, size)
+        try:
+            yield
+        finally:
+            self.release(name, size)
+
+    def check(self, name: str, size: int) -> None:
+        """Raise BudgetExceeded where one item of *size* bytes passes the limit of *name*; reserves nothing."""
+        if size > self.limit(name):
+            raise BudgetExceeded(name, limit_bytes=self.limit(name), needed_bytes=size)

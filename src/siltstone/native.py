@@ -1,0 +1,20 @@
+"""What the compiled kernels of this installation are: nothing here is a fallback, everything here is a report."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+KERNELS = ("base32", "delta", "gear", "inflate", "literals", "scip", "spill_index", "tree_entries", "varint")
+
+
+def native_status() -> dict[str, Any]:
+    """Return ``mode`` (release, checked, sanitized), ``checked``, ``kernels`` and ``inflate`` (the backend in use).
+
+    Raises ImportError where a kernel is missing: the installation is incomplete, and no slower path hides it.
+    """
+    mode = import_module("siltstone._native._build_mode").MODE
+    for name in KERNELS:
+        import_module(f"siltstone._native.{name}")
+    inflate = import_module("siltstone._native.inflate")
+    return {"mode": mode, "checked": mode != "release", "kernels": list(KERNELS), "inflate": inflate.backend()}
