@@ -40,25 +40,28 @@ def extension(source: Path) -> Extension:
     )
 
 
-def write_build_mode() -> None:
-    """Record the mode of this build, so that `native_status()` reports what was compiled and not what was asked for."""
+def write_build_mode() -> bool:
+    """Record the mode, so that `native_status()` reports what was compiled; return whether it changed since the last build."""
     target = Path("src/_native/_build_mode.py")
     text = f'"""Written by setup.py: how these kernels were compiled."""\n\nMODE = "{MODE}"\n'
-    if not target.exists() or target.read_text() != text:
-        target.write_text(text)
+    if target.exists() and target.read_text() == text:
+        return False
+    target.write_text(text)
+    return True
 
 
-write_build_mode()
+MODE_CHANGED = write_build_mode()
 setup(
     packages=[*find_packages("src", include=["siltstone*"]), "siltstone._native"],
+    # A folder for each mode: a library left over from a checked build would be taken for the release's.
+    options={"build": {"build_base": f"build/{MODE}"}, "build_ext": {"parallel": os.cpu_count() or 1, "force": MODE_CHANGED}},
     package_dir={"": "src", "siltstone._native": "src/_native"},
     package_data={"siltstone": ["py.typed", "**/*.scm", "**/*.json"], "siltstone._native": ["*.pyi"]},
     ext_modules=cythonize(
         [extension(source) for source in SOURCES],
         include_path=["src/_native"],
-        build_dir=f"build/cython-{MODE}",
-        force=CHECKED or SANITIZED,  # never reuse an unchecked translation
-        nthreads=0,
+        build_dir=f"build/{MODE}/cython",
+        force=MODE_CHANGED,  # never reuse a translation of another mode
         compiler_directives={
             "language_level": "3",
             "boundscheck": CHECKED or SANITIZED,

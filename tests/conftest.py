@@ -69,7 +69,8 @@ def shared() -> Path:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--build-mode", default="", help="the build that must be under test: release, checked or sanitized")
-    parser.addoption("--no-oracle-skips", action="store_true", help="fail the run when a test marked oracle was skipped")
+    parser.addoption("--no-oracle-skips", action="store_true", default=os.environ.get("SILTSTONE_REQUIRE_ORACLES") == "1",
+                     help="fail the run when a test marked oracle was skipped (also: SILTSTONE_REQUIRE_ORACLES=1)")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
