@@ -42,7 +42,8 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path) -> None:
         "try: write_atomically(Path(sys.argv[1]), b'x' * 100_000)\n"
         "except OSError as error: print(error.errno)\n"
     )
-    done = subprocess.run([sys.executable, "-P", "-c", code, str(target)], capture_output=True, text=True, timeout=60, check=True)
+    words = [sys.executable, "-P", "-c", code, str(target)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip().isdigit()
     assert target.read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["a"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
+from itertools import pairwise
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -134,7 +135,7 @@ class Strings:
     def tolist(self) -> list[str]:
         """Return all values."""
         bounds, arena = self.offsets.tolist(), self.arena
-        return [arena[start:end].decode() for start, end in zip(bounds, bounds[1:], strict=False)]
+        return [arena[start:end].decode() for start, end in pairwise(bounds)]
 
 
 @dataclass(frozen=True, slots=True)
