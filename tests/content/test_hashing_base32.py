@@ -1,0 +1,43 @@
+"""The adapters of the hash functions, and Nix base 32 over text."""
+
+import hashlib
+
+import pytest
+
+from siltstone.content.base32 import decode_base32, encode_base32
+from siltstone.content.hashing import digest_of, new_hasher
+from siltstone.core.errors import ConfigError, CorruptDataError
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize(("data", "digest"), [
+    (b"abc", "6437b3ac38465133ffb63b75273a8db548c558465d79db03fd359c6cd5bd9d85"),
+    (b"IETF", "83a2de1ee6f4e6ab686889248f4ec0cf4cc5709446a682ffd1cbb4d6165181e2"),
+])
+def test_blake3_vectors(data, digest):
+    assert digest_of(data).hex() == digest
+
+
+def test_pieces_hash_as_the_whole():
+    for algorithm in ("blake3", "sha256"):
+        hasher = new_hasher(algorithm)
+        hasher.update(b"ab")
+        hasher.update(memoryview(b"c"))
+        assert hasher.digest() == digest_of(b"abc", algorithm=algorithm)
+        assert hasher.hexdigest() == hasher.digest().hex()
+    assert digest_of(b"abc", algorithm="sha256") == hashlib.sha256(b"abc").digest()
+
+
+def test_an_unknown_hash_is_refused():
+    with pytest.raises(ConfigError):
+        new_hasher("md5")
+
+
+def test_base32_over_text():
+    text = encode_base32(hashlib.sha256(b"abc").digest())
+    assert text == "1b8m03r63zqhnjf7l5wnldhh7c134ap5vpj0850ymkq1iyzicy5s"
+    assert decode_base32(text) == hashlib.sha256(b"abc").digest()
+    for wrong, place in (("0é", 1), ("e0", 0), ("zz", 0), ("0", 1)):
+        with pytest.raises(CorruptDataError) as caught:
+            decode_base32(wrong)
+        assert caught.value.offset == place
