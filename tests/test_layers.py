@@ -17,7 +17,7 @@ KERNELS = ROOT / "src" / "_native"
 
 RANKS = {
     "core": 0, "_native": 1, "native": 1, "content": 2, "gitobjects": 2, "detection": 3, "codeindex": 3, "graph": 4,
-    "ingest": 5, "fleet": 6, "integrations": 6, "cli": 7,
+    "ingestion": 5, "fleet": 6, "integrations": 6, "cli": 7,
 }
 
 # third-party library -> the only modules that may import it

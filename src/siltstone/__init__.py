@@ -32,7 +32,7 @@ _HOMES = {
     "Graph": "siltstone.graph.queries",
     "ObjectDatabase": "siltstone.gitobjects.object_database",
     "cut_offsets": "siltstone.content.chunking",
-    "ingest": "siltstone.ingest",
+    "ingest": "siltstone.ingestion.driver",
     "native_status": "siltstone.native",
     "read_scip": "siltstone.codeindex.scip_reader",
     "scan": "siltstone.detection.scan",
