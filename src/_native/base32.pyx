@@ -57,9 +57,11 @@ def encode(const uint8_t[::1] data not None):
     cdef Py_ssize_t size = data.shape[0], length = (size // 5) * 8 + ((size % 5) * 8 + 4) // 5
     cdef bytes text = PyBytes_FromStringAndSize(NULL, length)
     cdef uint8_t* digits = <uint8_t*>PyBytes_AS_STRING(text)
+    cdef const uint8_t* source
     if size:
+        source = &data[0]
         with nogil:
-            _encode(&data[0], size, digits, length)
+            _encode(source, size, digits, length)
     return text
 
 
@@ -72,13 +74,15 @@ def decode(const uint8_t[::1] text not None):
     cdef Py_ssize_t length = text.shape[0], size = (length // 8) * 5 + ((length % 8) * 5) // 8, fault
     cdef bytes data
     cdef uint8_t* target
+    cdef const uint8_t* source
     if (size // 5) * 8 + ((size % 5) * 8 + 4) // 5 != length:
         raise CorruptDataError(f"no number of bytes has {length} digits in base 32", offset=length)
     data = PyBytes_FromStringAndSize(NULL, size)
     target = <uint8_t*>PyBytes_AS_STRING(data)
     if length:
+        source = &text[0]
         with nogil:
-            fault = _decode(&text[0], length, target, size)
+            fault = _decode(source, length, target, size)
         if fault != WHOLE:
             if fault == 0 and text[0] in b"0123456789abcdfghijklmnpqrsvwxyz":
                 raise CorruptDataError("the first digit of a base 32 text has bits that no byte holds", offset=0)
