@@ -1,0 +1,278 @@
+"""Random reads of a pack: look a name up, read its chain of deltas, inflate and apply it, in one call.
+
+A reader belongs to one pack and one thread at a time; the caller holds a lock around its calls.
+"""
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from cpython.pycapsule cimport PyCapsule_GetPointer
+from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport free, malloc, realloc
+from libc.string cimport memcpy
+
+from base_cache cimport BaseCache, CacheSlot, close_cache, find_cached, keep_cached, open_cache
+from delta_ops cimport apply_delta, measure_delta
+from inflate_api cimport InflateApi, inflate_capsule_name, is_plausible
+from pack_entry cimport (
+    HEADER_ROOM, Bytes, EntryHead, PackView, extent_of, find_name, grow, load_entry, parse_head,
+    read_fully, view_pack,
+)
+from pack_faults cimport (
+    BASE_ELSEWHERE, ENTRY_DEEP, ENTRY_IMPLAUSIBLE, NO_MEMORY, READ_FAILED, TOO_LARGE, fault_text,
+)
+
+from siltstone.core.errors import BudgetExceeded, ConfigError, CorruptDataError
+
+cdef enum:
+    LONGEST_CHAIN = 1 << 16     # git writes 4,095 at most; a longer chain is an attack on the reader's time
+    SCRATCH_KEPT = 4 << 20      # bytes of a scratch buffer that outlive a call
+    COMPRESSED_ROOM = 1 << 16   # a stream may be longer than its content by its framing; what is beyond is not the stream's
+
+
+cdef struct Decoded:
+    uint8_t* data               # owned by the cache where cached, else by the holder
+    Py_ssize_t size
+    int kind
+    bint cached
+
+
+cdef class PackReader:
+    """Entries of one pack by name. Arrays are borrowed views: names and fan-out, and offsets, order and ranks by entry."""
+
+    cdef PackView _pack
+    cdef object _keep           # what the pointers of _pack point into
+    cdef InflateApi* _api
+    cdef object _capsule
+    cdef void* _inflater
+    cdef BaseCache _cache
+    cdef Bytes _compressed, _delta
+    cdef int32_t* _chain
+    cdef Py_ssize_t _chain_room
+    cdef Py_ssize_t _limit
+    cdef bint _busy
+    cdef uint8_t _nothing       # an address for content of size 0
+    cdef Py_ssize_t _wanted     # after TOO_LARGE: the size that was asked for
+    cdef bytes _base_id         # after BASE_ELSEWHERE: what to look for
+
+    def __cinit__(self, const uint8_t[::1] names not None, const uint32_t[::1] fanout not None,
+                  const uint64_t[::1] offsets not None, const uint32_t[::1] order not None,
+                  const uint32_t[::1] ranks not None, *, Py_ssize_t id_size, Py_ssize_t end, Py_ssize_t limit_bytes,
+                  Py_ssize_t cache_bytes, inflate):
+        """*end* is where the entries end; *limit_bytes* bounds one object, *cache_bytes* the bases kept; *inflate* is a
+        capsule of `siltstone._native.inflate`."""
+        if limit_bytes <= 0 or cache_bytes < 0:
+            raise ConfigError("limits are positive", field="limit_bytes")
+        if not view_pack(&self._pack, names, fanout, offsets, order, ranks, id_size, end):
+            raise ConfigError("names, fan-out, offsets, order and ranks do not agree", field="names")
+        self._keep = (names, fanout, offsets, order, ranks)
+        self._api = <InflateApi*>PyCapsule_GetPointer(inflate, inflate_capsule_name())
+        self._capsule = inflate
+        self._limit = limit_bytes
+        self._inflater = self._api.open()
+        if self._inflater is NULL or not open_cache(&self._cache, cache_bytes):
+            raise MemoryError
+
+    def __dealloc__(self):
+        if self._api is not NULL:
+            self._api.close(self._inflater)
+        close_cache(&self._cache)
+        free(self._compressed.data)
+        free(self._delta.data)
+        free(self._chain)
+
+    def __len__(self):
+        return self._pack.count
+
+    cdef Py_ssize_t _position(self, const uint8_t[::1] name) except -2:
+        if name.shape[0] != self._pack.id_size:
+            raise ConfigError(f"an object id has {self._pack.id_size} bytes here, got {name.shape[0]}", field="oid")
+        return find_name(&self._pack, &name[0]) if self._pack.count else -1
+
+    def find(self, const uint8_t[::1] name not None):
+        """Return the position of an id in the index, or -1."""
+        return self._position(name)
+
+    def read(self, const uint8_t[::1] name not None, int descriptor, base=None):
+        """Return ``(kind, content)`` of an object, or None where the pack has no such name, or the id of a base elsewhere.
+
+        *descriptor* is the pack, open for reading.  Where a chain ends at a base outside the pack its id is returned as
+        bytes; call again with *base*, its ``(kind, content)``.  Raises CorruptDataError with the offset of the entry in
+        the pack, and BudgetExceeded for an object larger than the limit.
+        """
+        cdef Py_ssize_t position = self._position(name)
+        cdef Py_ssize_t rank
+        cdef Decoded result
+        cdef int status
+        cdef Decoded outer
+        cdef const uint8_t[::1] content
+        if position < 0:
+            return None
+        if self._busy:
+            raise ConfigError("a reader serves one thread at a time", field="reader")
+        outer = Decoded(data=NULL, size=0, kind=0, cached=True)
+        if base is not None:
+            content = base[1]
+            outer.kind = base[0]
+            outer.size = content.shape[0]
+            outer.data = &self._nothing
+            if content.shape[0]:
+                outer.data = <uint8_t*>&content[0]
+        rank = self._pack.ranks[position]
+        self._pack.descriptor = descriptor
+        self._busy = True
+        try:
+            with nogil:
+                status = self._resolve(rank, &outer, &result)
+            self._trim()
+            if status == BASE_ELSEWHERE:
+                return self._base_id
+            if status < 0:
+                raise self._failure(status, rank)
+            return self._deliver(rank, &result)
+        finally:
+            self._busy = False
+
+    def header(self, const uint8_t[::1] name not None, int descriptor):
+        """Return ``(kind, size)`` of an object, None where it is absent, or the id of a base elsewhere (then its kind is
+        the kind, and *size* is not known without it: read the object)."""
+        found = self.read(name, descriptor)
+        return found if found is None or isinstance(found, bytes) else (found[0], len(found[1]))
+
+    cdef object _failure(self, int status, Py_ssize_t rank):
+        if status == NO_MEMORY:
+            return MemoryError()
+        if status == TOO_LARGE:
+            return BudgetExceeded("object", limit_bytes=self._limit, needed_bytes=self._wanted)
+        return CorruptDataError((<bytes>fault_text(status)).decode(), offset=self._pack.offsets[rank])
+
+    cdef object _deliver(self, Py_ssize_t rank, Decoded* result):
+        """Copy the content out and keep the decoded buffer as a base for later reads."""
+        content = PyBytes_FromStringAndSize(<char*>result.data, result.size)
+        if not result.cached:
+            keep_cached(&self._cache, <uint64_t>rank, result.kind, result.data, result.size)
+        return result.kind, content
+
+    cdef void _trim(self) noexcept:
+        if self._compressed.size > SCRATCH_KEPT:
+            free(self._compressed.data)
+            self._compressed = Bytes(data=NULL, size=0)
+        if self._delta.size > SCRATCH_KEPT:
+            free(self._delta.data)
+            self._delta = Bytes(data=NULL, size=0)
+
+    cdef int _resolve(self, Py_ssize_t rank, const Decoded* outer, Decoded* result) noexcept nogil:
+        """Decode an entry: climb to a whole object or a kept base, then apply the deltas on the way back."""
+        cdef Py_ssize_t depth = 0, at = rank
+        cdef Decoded step
+        cdef CacheSlot* kept
+        cdef int status
+        while True:
+            kept = find_cached(&self._cache, <uint64_t>at)
+            if kept is not NULL:
+                result[0] = Decoded(data=kept.data, size=kept.size, kind=kept.kind, cached=True)
+                break
+            status = self._climb(&at, depth, outer, result)
+            if status < 0:
+                return status
+            if status == 0:
+                break
+            depth += 1
+        while depth > 0:
+            depth -= 1
+            status = self._apply_entry(self._chain[depth], result, &step)
+            if not result.cached:
+                if depth + 1 < self._chain_room and status == 0:
+                    keep_cached(&self._cache, <uint64_t>self._chain[depth + 1], result.kind, result.data, result.size)
+                else:
+                    free(result.data)
+            if status < 0:
+                return status
+            result[0] = step
+        return 0
+
+    cdef int _climb(self, Py_ssize_t* at, Py_ssize_t depth, const Decoded* outer, Decoded* result) noexcept nogil:
+        """Look at one entry: 1 where it is a delta (*at* moves to its base), 0 where *result* now holds the root."""
+        cdef uint8_t head_bytes[HEADER_ROOM]
+        cdef EntryHead head = EntryHead(kind=0, size=0, base=-1, length=0, base_id=NULL)
+        cdef int32_t* chain
+        cdef Py_ssize_t room, extent = extent_of(&self._pack, at[0])
+        cdef int status
+        if depth + 1 >= self._chain_room:
+            if depth >= LONGEST_CHAIN:
+                return ENTRY_DEEP
+            room = 2 * self._chain_room + 64
+            chain = <int32_t*>realloc(self._chain, <size_t>room * sizeof(int32_t))
+            if chain is NULL:
+                return NO_MEMORY
+            self._chain = chain
+            self._chain_room = room
+        self._chain[depth] = <int32_t>at[0]
+        if extent < 0:
+            return <int>extent
+        extent = min(extent, <Py_ssize_t>HEADER_ROOM)
+        if not read_fully(self._pack.descriptor, head_bytes, extent, <long>self._pack.offsets[at[0]]):
+            return READ_FAILED
+        status = parse_head(&self._pack, at[0], head_bytes, extent, &head)
+        if status == BASE_ELSEWHERE:
+            return self._use_outer(depth, &head, outer, result)
+        if status < 0:
+            return status
+        if head.base < 0:
+            return self._inflate_root(at[0], result)
+        at[0] = head.base
+        self._chain[depth + 1] = <int32_t>head.base
+        return 1
+
+    cdef int _use_outer(self, Py_ssize_t depth, EntryHead* head, const Decoded* outer, Decoded* result) noexcept nogil:
+        if outer.data is NULL:
+            with gil:
+                self._base_id = PyBytes_FromStringAndSize(<char*>head.base_id, self._pack.id_size)
+            return BASE_ELSEWHERE
+        # The base is not an entry: the chain's last entry is applied to it here, and stands as the root.
+        return self._apply_entry(self._chain[depth], outer, result)
+
+    cdef int _inflate(self, Py_ssize_t rank, Bytes* target, Py_ssize_t* size) noexcept nogil:
+        """Inflate an entry into *target* (grown as needed); *size* is what it states."""
+        cdef EntryHead head = EntryHead(kind=0, size=0, base=-1, length=0, base_id=NULL)
+        cdef Py_ssize_t extent = 0, used
+        cdef int status = load_entry(
+            &self._pack, rank, self._limit + (self._limit >> 8) + COMPRESSED_ROOM, &self._compressed, &extent, &head)
+        if status < 0 and status != BASE_ELSEWHERE:
+            return status
+        if <Py_ssize_t>head.size > self._limit:
+            self._wanted = <Py_ssize_t>head.size
+            return TOO_LARGE
+        if not is_plausible(<Py_ssize_t>head.size, extent - head.length):
+            return ENTRY_IMPLAUSIBLE
+        size[0] = <Py_ssize_t>head.size
+        if not grow(target, size[0] if size[0] else 1):
+            return NO_MEMORY
+        used = self._api.run(self._inflater, self._compressed.data + head.length, extent - head.length,
+                             target.data, size[0])
+        return head.kind if used >= 0 else <int>used
+
+    cdef int _inflate_root(self, Py_ssize_t rank, Decoded* result) noexcept nogil:
+        cdef Bytes target = Bytes(data=NULL, size=0)
+        cdef Py_ssize_t size = 0
+        cdef int kind = self._inflate(rank, &target, &size)
+        if kind < 0:
+            free(target.data)
+            return kind
+        result[0] = Decoded(data=target.data, size=size, kind=kind, cached=False)
+        return 0
+
+    cdef int _apply_entry(self, Py_ssize_t rank, const Decoded* base, Decoded* result) noexcept nogil:
+        """Decode the delta at *rank* against *base*; *result* owns its memory."""
+        cdef Py_ssize_t delta_size = 0, body = 0, size
+        cdef int kind = self._inflate(rank, &self._delta, &delta_size)
+        if kind < 0:
+            return kind
+        size = measure_delta(self._delta.data, delta_size, base.size, &body)
+        if size < 0:
+            return <int>size
+        if size > self._limit:
+            self._wanted = size
+            return TOO_LARGE
+        result[0] = Decoded(data=<uint8_t*>malloc(<size_t>size if size else 1), size=size, kind=base.kind, cached=False)
+        if result.data is NULL:
+            return NO_MEMORY
+        apply_delta(base.data, base.size, self._delta.data, delta_size, body, result.data, size)
+        return 0

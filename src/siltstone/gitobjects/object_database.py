@@ -1,0 +1,197 @@
+"""Every object of a repository, wherever it lies: packs, loose files, alternates.
+
+One `ObjectDatabase` may be read from several threads. Nothing is written and no program is run. An object that several
+sources hold is one object; where one copy is damaged another is used, as git does.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from siltstone.core.budget import Budget
+from siltstone.core.errors import BudgetExceeded, CorruptDataError, NotFoundError, SiltstoneError
+from siltstone.gitobjects.alternates import find_object_folders
+from siltstone.gitobjects.ids import HashAlgorithm, Kind, ObjectId
+from siltstone.gitobjects.ledger import CoverageLedger
+from siltstone.gitobjects.object_folder import ObjectFolder
+from siltstone.gitobjects.objects import GitObject
+from siltstone.gitobjects.pack_file import DescriptorPool, PackFile
+from siltstone.gitobjects.refs import References
+from siltstone.gitobjects.repository import Repository, open_repository
+
+_MOST_BASE_HOPS = 64  # deltas whose base lies in another source whose base lies in another …
+
+
+class ObjectDatabase:
+    """The objects and references of one repository; a context manager."""
+
+    def __init__(self, repository: Repository, budget: Budget, ledger: CoverageLedger) -> None:
+        """Use `open`."""
+        self.git_dir: Path = repository.git_dir
+        self.common_dir: Path = repository.common_dir
+        self.work_tree: Path | None = repository.work_tree
+        self.algorithm: HashAlgorithm = repository.algorithm
+        self.ledger = ledger
+        self.budget = budget
+        self._references = References(repository, ledger)
+        self._lock = threading.RLock()
+        self._pool = DescriptorPool()
+        self._folders = [
+            ObjectFolder(path, repository.algorithm, budget, ledger, self._pool)
+            for path in find_object_folders(repository.objects_dir, ledger)
+        ]
+        self._lookup: list[PackFile] = self.packs()
+
+    @classmethod
+    def open(
+        cls, path: Path | str, *, budget: Budget | None = None, ledger: CoverageLedger | None = None
+    ) -> ObjectDatabase:
+        """Open the repository at or around *path*: work tree, ``.git`` folder or file, linked worktree, bare.
+
+        Raises NotFoundError where there is none, UnsupportedError for a repository format of the future. Cost: reads
+        every pack index, about 36 bytes of memory per object, reserved from the budget ``pack_index``.
+        """
+        return cls(open_repository(path), budget or Budget(), CoverageLedger() if ledger is None else ledger)
+
+    def __enter__(self) -> ObjectDatabase:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close every file and give reserved memory back; closing twice is harmless."""
+        with self._lock:
+            self._pool.close()
+            for folder in self._folders:
+                folder.close()
+            self._lookup = []
+
+    def packs(self) -> list[PackFile]:
+        """Return the packs, own ones first, by name."""
+        return [pack for folder in self._folders for pack in folder.packs]
+
+    @property
+    def partial(self) -> bool:
+        """Whether this is a partial clone, where objects may be missing on purpose."""
+        return any(folder.promisor for folder in self._folders)
+
+    def read(self, oid: ObjectId) -> GitObject:
+        """Return an object. Raises NotFoundError where it is absent, CorruptDataError where it is damaged, and
+        BudgetExceeded where it is larger than the budget ``object``."""
+        found = self.find(oid)
+        if found is None:
+            raise NotFoundError("no such object", name=oid.hex())
+        return found
+
+    def find(self, oid: ObjectId) -> GitObject | None:
+        """Return an object, or None where it is absent; raises as `read` does otherwise."""
+        with self._lock:
+            found = self._read(oid, 0)
+            if found is None and self._rescan():
+                found = self._read(oid, 0)
+        return None if found is None else GitObject(oid, *found)
+
+    def header(self, oid: ObjectId) -> tuple[Kind, int]:
+        """Return the kind and size of an object; raises as `read` does."""
+        found = self.read(oid)
+        return found.kind, len(found.data)
+
+    def __contains__(self, oid: object) -> bool:
+        if not isinstance(oid, bytes) or len(oid) != self.algorithm.size:
+            return False
+        name = ObjectId(oid)
+        with self._lock:
+            return self._holds(name) or (self._rescan() and self._holds(name))
+
+    def _holds(self, oid: ObjectId) -> bool:
+        return any(oid in pack for pack in self._lookup) or any(oid in folder.loose for folder in self._folders)
+
+    def _rescan(self) -> bool:
+        """Look for new packs, as after a concurrent ``git gc``; return whether there are any."""
+        changed = [folder.rescan() for folder in self._folders]
+        if any(changed):
+            self._pool.close()
+            self._lookup = self.packs()
+        return any(changed)
+
+    def _read(self, oid: ObjectId, hops: int) -> tuple[Kind, bytes] | None:
+        """Return the first copy that can be decoded; the first damage is raised where none can."""
+        failure: SiltstoneError | None = None
+        for place, pack in enumerate(self._lookup):
+            try:
+                found = self._read_packed(pack, oid, hops)
+            except FileNotFoundError:
+                continue
+            except (CorruptDataError, BudgetExceeded) as error:
+                failure = failure or error
+                continue
+            if found is not None:
+                if place:  # the pack that answered is asked first next time
+                    self._lookup.insert(0, self._lookup.pop(place))
+                return found
+        for folder in self._folders:
+            try:
+                found = folder.loose.read(oid)
+            except (CorruptDataError, BudgetExceeded) as error:
+                failure = failure or error
+                continue
+            if found is not None:
+                return found
+        if failure is not None:
+            raise failure
+        return None
+
+    def _read_packed(self, pack: PackFile, oid: ObjectId, hops: int) -> tuple[Kind, bytes] | None:
+        found = pack.read(oid)
+        if found is None or isinstance(found, tuple):
+            return found
+        base = self._read(found, hops + 1) if hops < _MOST_BASE_HOPS else None
+        if base is None:
+            problem = f"base {found.hex()} of the delta {oid.hex()} is missing"
+            raise CorruptDataError(problem, source=os.fspath(pack.path))
+        whole = pack.read(oid, base)
+        return whole if isinstance(whole, tuple) else None
+
+    def iter_ids(self, kinds: Collection[Kind] | None = None) -> Iterator[ObjectId]:
+        """Yield the id of every object once: packs, then loose objects; only those of *kinds* where given."""
+        for oid in self._iter_all_ids():
+            if kinds is None or self.header(oid)[0] in kinds:
+                yield oid
+
+    def _iter_all_ids(self) -> Iterator[ObjectId]:
+        earlier: list[PackFile] = []
+        for pack in self.packs():
+            for position in range(len(pack)):
+                oid = ObjectId(pack.index.name(position))
+                if not any(oid in other for other in earlier):
+                    yield oid
+            earlier.append(pack)
+        seen: set[ObjectId] = set()
+        for folder in self._folders:
+            for oid in folder.loose.iter_ids():
+                if oid not in seen and not any(oid in pack for pack in earlier):
+                    seen.add(oid)
+                    yield oid
+
+    def count(self) -> int:
+        """Return how many distinct objects there are."""
+        return sum(1 for _ in self._iter_all_ids())
+
+    def refs(self) -> dict[bytes, ObjectId]:
+        """Return every reference below ``refs/`` with its object, sorted by name.
+
+        Raises UnsupportedError where they are kept as reftable.
+        """
+        return self._references.all()
+
+    def head(self) -> ObjectId | None:
+        """Return the commit of HEAD, or None where its branch is not born."""
+        return self._references.head()
+
+    def shallow_commits(self) -> frozenset[ObjectId]:
+        """Return the commits whose parents a shallow clone cut off."""
+        return self._references.shallow_commits()

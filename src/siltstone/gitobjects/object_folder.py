@@ -1,0 +1,98 @@
+"""One object folder: its packs, found again when they change, and its loose objects."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from siltstone.core.budget import MIB, Budget
+from siltstone.core.errors import CorruptDataError
+from siltstone.gitobjects.ids import HashAlgorithm
+from siltstone.gitobjects.ledger import CoverageLedger, Reason
+from siltstone.gitobjects.loose import LooseObjects
+from siltstone.gitobjects.pack_file import DescriptorPool, PackFile
+from siltstone.gitobjects.pack_index import held_bytes_of
+
+_LARGEST_CACHE = 96 * MIB  # bases kept by random reads of one pack, as git's core.deltaBaseCacheLimit
+_SMALLEST_CACHE = 1 * MIB
+_CLOCK_STEP_NS = 2_000_000_000  # a folder changed this recently may change again without a new time stamp
+
+
+class ObjectFolder:
+    """Packs and loose objects below one ``objects`` folder. The caller holds the lock."""
+
+    def __init__(
+        self, path: Path, algorithm: HashAlgorithm, budget: Budget, ledger: CoverageLedger, pool: DescriptorPool
+    ) -> None:
+        self.path = path
+        self.loose = LooseObjects(path, algorithm, limit_bytes=budget.limit("object"))
+        self.packs: list[PackFile] = []
+        self._algorithm, self._budget, self._ledger, self._pool = algorithm, budget, ledger, pool
+        self._reserved: dict[Path, int] = {}
+        self._refused: set[Path] = set()
+        self._stamp, self._scanned_at = -1, 0
+        self.rescan()
+
+    @property
+    def promisor(self) -> bool:
+        """Whether a pack came from a partial clone: then objects may be missing on purpose."""
+        return any(pack.path.with_suffix(".promisor").exists() for pack in self.packs)
+
+    def rescan(self) -> bool:
+        """Look at the pack folder again where it may have changed; return whether a pack came or went."""
+        folder = self.path / "pack"
+        try:
+            stamp = os.stat(folder).st_mtime_ns
+        except (FileNotFoundError, NotADirectoryError):
+            stamp = 0
+        if stamp == self._stamp and self._scanned_at - stamp > _CLOCK_STEP_NS:
+            return False
+        self._stamp, self._scanned_at = stamp, time.time_ns()
+        try:
+            names = sorted(name for name in os.listdir(folder) if name.endswith(".idx"))
+        except (FileNotFoundError, NotADirectoryError):
+            names = []
+        return self._take([(folder / name).with_suffix(".pack") for name in names])
+
+    def _take(self, paths: list[Path]) -> bool:
+        known = {pack.path: pack for pack in self.packs}
+        packs = []
+        for path in paths:
+            if path in self._refused:
+                continue
+            pack = known.pop(path, None) or self._open(path)
+            if pack is not None:
+                packs.append(pack)
+        for gone in known:
+            self._release(gone)
+        changed = [pack.path for pack in packs] != [pack.path for pack in self.packs]
+        self.packs = packs
+        return changed
+
+    def _open(self, path: Path) -> PackFile | None:
+        """Return the pack, or None where it vanished meanwhile or is damaged (then the ledger knows)."""
+        try:
+            held = held_bytes_of(path.with_suffix(".idx"), self._algorithm.size)
+            self._budget.reserve("pack_index", held)
+            self._reserved[path] = held
+            cache = min(_LARGEST_CACHE, max(_SMALLEST_CACHE, min(self._budget.limit("objects") // 4, 64 * held)))
+            return PackFile(
+                path, self._algorithm.size, self._pool, limit_bytes=self._budget.limit("object"), cache_bytes=cache
+            )
+        except FileNotFoundError:
+            self._release(path)
+        except CorruptDataError as error:
+            self._release(path)
+            self._refused.add(path)
+            self._ledger.add(Reason.CORRUPT, os.fsencode(path), str(error))
+        return None
+
+    def _release(self, path: Path) -> None:
+        self._budget.release("pack_index", self._reserved.pop(path, 0))
+
+    def close(self) -> None:
+        """Give the memory of the indexes back."""
+        for path in list(self._reserved):
+            self._release(path)
+        self.packs = []

@@ -1,0 +1,114 @@
+"""A pack and its index: checked when first opened, read by position, its descriptor lent by a bounded pool."""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict
+from pathlib import Path
+
+from siltstone._native.inflate import capsule
+from siltstone._native.pack_read import PackReader
+from siltstone.core.errors import CorruptDataError
+from siltstone.core.files import WindowedFile
+from siltstone.gitobjects.ids import Kind, ObjectId
+from siltstone.gitobjects.pack_index import PackIndex, read_pack_index
+
+_SIGNATURE = b"PACK"
+_HEADER_BYTES = 12
+_MOST_OPEN = 64  # descriptors held for random reads, however many packs there are
+
+
+
+class DescriptorPool:
+    """Open files by path, at most 64, the least recently used closed first. The caller holds the lock."""
+
+    def __init__(self, most: int = _MOST_OPEN) -> None:
+        self._most = most
+        self._files: OrderedDict[Path, WindowedFile] = OrderedDict()
+
+    def open(self, path: Path) -> WindowedFile:
+        """Return *path* open for reading; it stays open at least until the next call."""
+        file = self._files.get(path)
+        if file is None:
+            while len(self._files) >= self._most:
+                self._files.popitem(last=False)[1].close()
+            file = self._files[path] = WindowedFile(path)
+        else:
+            self._files.move_to_end(path)
+        return file
+
+    def close(self) -> None:
+        """Close every file."""
+        while self._files:
+            self._files.popitem()[1].close()
+
+
+class PackFile:
+    """One pack of a database. Its methods are called under the database's lock."""
+
+    __slots__ = ("_cache_bytes", "_limit", "_pool", "_reader", "_size", "index", "path")
+
+    def __init__(self, path: Path, id_size: int, pool: DescriptorPool, *, limit_bytes: int, cache_bytes: int) -> None:
+        """*path* ends in ``.pack``, its index lies beside it. Raises CorruptDataError where the two do not agree."""
+        self.path = path
+        self.index: PackIndex = read_pack_index(path.with_suffix(".idx"), id_size)
+        self._pool, self._limit, self._cache_bytes = pool, limit_bytes, cache_bytes
+        self._reader: PackReader | None = None
+        with WindowedFile(path) as file:
+            self._size = self._check(file)
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    @property
+    def end(self) -> int:
+        """Where the entries end and the trailing hash starts."""
+        return self._size - self.index.id_size
+
+    def _check(self, file: WindowedFile) -> int:
+        """Hold header and trailer to the index, as git does; return the size of the file."""
+        source = os.fspath(self.path)
+        if file.size < _HEADER_BYTES + self.index.id_size:
+            raise CorruptDataError("pack is cut short", source=source, offset=file.size)
+        header = file.read_at(0, _HEADER_BYTES)
+        if header[:4] != _SIGNATURE or int.from_bytes(header[4:8], "big") not in (2, 3):
+            raise CorruptDataError("not a pack of version 2 or 3", source=source, offset=0)
+        count = int.from_bytes(header[8:], "big")
+        if count != len(self.index):
+            raise CorruptDataError(
+                f"pack holds {count:,} objects, its index {len(self.index):,}", source=source, offset=8)
+        trailer_at = file.size - self.index.id_size
+        if file.read_at(trailer_at, self.index.id_size) != self.index.pack_checksum:
+            raise CorruptDataError("pack has another checksum than its index says", source=source, offset=trailer_at)
+        return file.size
+
+    @property
+    def _random(self) -> PackReader:
+        if self._reader is None:
+            index = self.index
+            self._reader = PackReader(
+                index.names, index.fanout.data, index.offsets.data, index.order.data, index.ranks.data,
+                id_size=index.id_size, end=self.end, limit_bytes=self._limit, cache_bytes=self._cache_bytes,
+                inflate=capsule(),
+            )  # fmt: skip
+        return self._reader
+
+    def __contains__(self, oid: ObjectId) -> bool:
+        return self._random.find(oid) >= 0
+
+    def read(self, oid: ObjectId, base: tuple[Kind, bytes] | None = None) -> tuple[Kind, bytes] | ObjectId | None:
+        """Return ``(kind, content)``, None where the pack has no such object, or the id of a base it does not hold.
+
+        In the last case call again with that *base*. Raises CorruptDataError, BudgetExceeded, and FileNotFoundError
+        where the pack has vanished.
+        """
+        reader = self._random
+        if base is None and reader.find(oid) < 0:
+            return None
+        try:
+            found = reader.read(oid, self._pool.open(self.path).fileno(), base)
+        except CorruptDataError as error:
+            raise error.within(os.fspath(self.path)) from None
+        if isinstance(found, tuple):
+            return Kind(found[0]), found[1]
+        return None if found is None else ObjectId(found)

@@ -1,0 +1,161 @@
+"""References: loose files, ``packed-refs``, symbolic ones, HEAD (gitrepository-layout, git-pack-refs).
+
+Names are bytes. A reference that does not parse goes to the ledger and is left out, as git does, warning.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from siltstone.core.errors import CorruptDataError, UnsupportedError
+from siltstone.gitobjects.ids import ObjectId
+from siltstone.gitobjects.ledger import CoverageLedger, Reason
+from siltstone.gitobjects.repository import Repository
+from siltstone.gitobjects.small_files import read_small_file
+
+_MOST_SYMBOLIC_STEPS = 5  # as git
+_MOST_NESTING = 64  # folders below refs/
+_MOST_PACKED_BYTES = 1 << 30
+_MOST_SHALLOW_BYTES = 1 << 28
+_PER_WORKTREE = (b"refs/bisect/", b"refs/worktree/", b"refs/rewritten/")
+
+
+class References:
+    """The references of one repository, read anew at each call."""
+
+    def __init__(self, repository: Repository, ledger: CoverageLedger) -> None:
+        self._repository, self._ledger = repository, ledger
+        self._digits = repository.algorithm.size * 2
+
+    def all(self) -> dict[bytes, ObjectId]:
+        """Return every reference below ``refs/`` with its object, sorted by name; symbolic ones are followed.
+
+        Raises UnsupportedError where references are kept as reftable.
+        """
+        self._refuse_reftable()
+        packed = self._packed()
+        found = dict(packed)
+        for name, text in self._loose():
+            oid = self._resolve_text(text, packed, _MOST_SYMBOLIC_STEPS)
+            if oid is not None:
+                found[name] = oid
+            elif not text.startswith(b"ref:"):  # a symbolic reference may lead to a branch that is not born yet
+                found.pop(name, None)
+                self._ledger.add(Reason.CORRUPT, name, "reference is not an object id")
+        return dict(sorted(found.items()))
+
+    def head(self) -> ObjectId | None:
+        """Return the commit of HEAD, or None where its branch is not born.
+
+        Raises CorruptDataError where HEAD is neither an object id nor a reference, UnsupportedError for reftable.
+        """
+        self._refuse_reftable()
+        text = self._read(b"HEAD")
+        if text is None:
+            raise CorruptDataError("HEAD is missing", source=os.fspath(self._repository.git_dir))
+        oid = self._resolve_text(text, self._packed(), _MOST_SYMBOLIC_STEPS)
+        if oid is None and not text.startswith(b"ref:"):
+            raise CorruptDataError("HEAD is not a reference", source=os.fspath(self._repository.git_dir / "HEAD"))
+        return oid
+
+    def shallow_commits(self) -> frozenset[ObjectId]:
+        """Return the commits whose parents a shallow clone cut off."""
+        path = self._repository.common_dir / "shallow"
+        text = read_small_file(path, _MOST_SHALLOW_BYTES) or b""
+        commits = set()
+        for number, line in enumerate(text.splitlines(), 1):
+            oid = self._parse_id(line)
+            if oid is None:
+                raise CorruptDataError(f"line {number} is not an object id", source=os.fspath(path))
+            commits.add(oid)
+        return frozenset(commits)
+
+    def _refuse_reftable(self) -> None:
+        storage = self._repository.ref_storage
+        if storage != "files":
+            raise UnsupportedError(f"references kept as {storage!r}", source=os.fspath(self._repository.common_dir))
+
+    def _parse_id(self, text: bytes) -> ObjectId | None:
+        if len(text) != self._digits:
+            return None
+        try:
+            digest = bytes.fromhex(text.decode("ascii"))
+        except ValueError:
+            return None
+        return ObjectId(digest) if len(digest) * 2 == self._digits else None
+
+    def _resolve_text(self, text: bytes, packed: dict[bytes, ObjectId], steps: int) -> ObjectId | None:
+        """Return the object behind the content of a reference file, or None."""
+        for _ in range(steps):
+            if not text.startswith(b"ref:"):
+                return self._parse_id(text[: self._digits]) if text[self._digits :].strip() == b"" else None
+            name = text[4:].strip()
+            if not _is_safe(name):
+                return None
+            target = self._read(name)
+            if target is None:
+                return packed.get(name)
+            text = target
+        return None
+
+    def _read(self, name: bytes) -> bytes | None:
+        """Return the content of the loose reference *name*, from the linked worktree where it belongs there."""
+        repository = self._repository
+        private = not name.startswith(b"refs/") or name.startswith(_PER_WORKTREE)
+        path = (repository.git_dir if private else repository.common_dir) / os.fsdecode(name)
+        try:
+            return read_small_file(path)
+        except CorruptDataError as error:
+            self._ledger.add(Reason.CORRUPT, name, str(error))
+            return None
+
+    def _loose(self) -> Iterator[tuple[bytes, bytes]]:
+        """Yield ``(name, content)`` of every loose reference below ``refs/``."""
+        repository = self._repository
+        yield from self._loose_below(repository.common_dir, b"refs")
+        if repository.git_dir != repository.common_dir:
+            for prefix in _PER_WORKTREE:
+                yield from self._loose_below(repository.git_dir, prefix.rstrip(b"/"))
+
+    def _loose_below(self, root: Path, top: bytes) -> Iterator[tuple[bytes, bytes]]:
+        linked = root == self._repository.common_dir and self._repository.git_dir != root
+        pending = [(top, 0)]
+        while pending:
+            folder, depth = pending.pop()
+            try:
+                entries = sorted(os.scandir(os.fsencode(root) + b"/" + folder), key=lambda entry: entry.name)
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            for entry in entries:
+                name = folder + b"/" + entry.name
+                if entry.is_dir(follow_symlinks=False):
+                    if depth < _MOST_NESTING and not (linked and (name + b"/").startswith(_PER_WORKTREE)):
+                        pending.append((name, depth + 1))
+                elif not name.endswith(b".lock"):
+                    text = self._read(name)
+                    if text is not None:
+                        yield name, text
+
+    def _packed(self) -> dict[bytes, ObjectId]:
+        """Return the references of ``packed-refs``; peeled lines and comments are passed over."""
+        path = self._repository.common_dir / "packed-refs"
+        text = read_small_file(path, _MOST_PACKED_BYTES)
+        found: dict[bytes, ObjectId] = {}
+        for number, line in enumerate((text or b"").split(b"\n"), 1):
+            if not line or line[:1] in (b"#", b"^"):
+                continue
+            oid = self._parse_id(line[: self._digits])
+            name = line[self._digits + 1 :].rstrip(b"\r")
+            if oid is None or line[self._digits : self._digits + 1] != b" " or not name.startswith(b"refs/"):
+                self._ledger.add(Reason.CORRUPT, os.fspath(path), f"line {number} does not parse")
+                continue
+            found[name] = oid
+        return found
+
+
+def _is_safe(name: bytes) -> bool:
+    """Whether a symbolic reference may be followed: inside the repository, no steps upwards."""
+    parts = name.split(b"/")
+    return bool(name) and not name.startswith(b"/") and b".." not in parts and b"" not in parts and b"\0" not in name
