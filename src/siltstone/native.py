@@ -5,7 +5,9 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-KERNELS = ("base32", "csr", "delta", "gear", "inflate", "literals", "scip", "spill_index", "tree_entries", "varint")
+KERNELS = (
+    "base32", "csr", "delta", "gear", "inflate", "literals", "scip", "spill_index", "tree_entries", "tree_graph", "varint",
+)
 
 
 def native_status() -> dict[str, Any]:

@@ -21,6 +21,7 @@ DEFAULT_LIMITS: Mapping[str, int] = MappingProxyType({
     "objects": 256 * MIB,  # live delta bases and decoded blocks of the object walk
     "object": 512 * MIB,  # one decoded object; a larger one goes to the coverage ledger as oversize
     "pack_index": 1 * GIB,  # object id tables of all packs together (linux: 300 MB)
+    "history": 1 * GIB,  # commits as columns, trees as a graph (git/git: 110 MB)
     "findings": 128 * MIB,  # findings held until they are written
     "index": 1 * GIB,  # entities, edges and unresolved names held until they are written
     "file": 32 * MIB,  # one source file; a larger one goes to the coverage ledger as oversize

@@ -1,0 +1,49 @@
+"""What the walks of this layer need of an object database: a protocol, so that a walk can be tested on a handful of objects."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import Any, Protocol
+
+from siltstone.core.budget import Budget
+from siltstone.gitobjects.ids import HashAlgorithm, Kind, ObjectId
+from siltstone.gitobjects.ledger import CoverageLedger
+
+
+class StoredObject(Protocol):
+    """One object, decoded."""
+
+    @property
+    def kind(self) -> Kind: ...
+    @property
+    def data(self) -> bytes: ...
+
+
+class DecodedBlock(Protocol):
+    """Objects end to end in one buffer; see `object_database.ObjectBlock`."""
+
+    @property
+    def data(self) -> Any: ...
+    @property
+    def starts(self) -> Any: ...
+    @property
+    def ends(self) -> Any: ...
+    @property
+    def oids(self) -> Any: ...
+    def __len__(self) -> int: ...
+
+
+class ObjectSource(Protocol):
+    """The part of `object_database.ObjectDatabase` that walks use."""
+
+    @property
+    def algorithm(self) -> HashAlgorithm: ...
+    @property
+    def ledger(self) -> CoverageLedger: ...
+    @property
+    def budget(self) -> Budget: ...
+    def read(self, oid: ObjectId) -> StoredObject: ...
+    def walk_objects(self, kinds: Collection[Kind]) -> Iterator[DecodedBlock]: ...
+    def refs(self) -> dict[bytes, ObjectId]: ...
+    def head(self) -> ObjectId | None: ...
+    def shallow_commits(self) -> frozenset[ObjectId]: ...
