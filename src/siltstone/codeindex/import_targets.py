@@ -1,0 +1,59 @@
+"""Import rows to files and definitions, by the rules of each language; only files of the repository are targets.
+
+A rule answers None rather than choose: two files that a name could mean are no target.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from siltstone.codeindex.extraction import Extraction
+
+Target = tuple[int, int]  # file, row of the definition (-1: the file itself)
+
+
+class Lookups(Protocol):
+    """What the rules ask back from the resolver."""
+
+    extractions: Mapping[int, Extraction]
+
+    def lookup(self, file: int, name: str) -> Target | None:
+        """Return what *name* means at the top of *file*."""
+
+    def member(self, target: Target, name: str) -> Target | None:
+        """Return a member of a module or type."""
+
+
+class ImportTargets:
+    """The rules that all languages share: none. Each language overrides what it has."""
+
+    def __init__(self, paths: Sequence[str], extractions: Mapping[int, Extraction], roots: Sequence[str],
+                 lookups: Lookups) -> None:
+        self.paths, self.extractions, self.lookups = paths, extractions, lookups
+        self.roots = roots
+        self.by_path = {path: file for file, path in enumerate(paths)}
+
+    def target(self, file: int, row: int) -> Target | None:
+        """Return what the local name of the import *row* stands for."""
+        return None
+
+    def files(self, file: int, row: int) -> list[int]:
+        """Return the files that the import *row* brings in, in order."""
+        return []
+
+    def walk_module(self, file: int, row: int, parts: list[str]) -> tuple[Target, int] | None:
+        """Return (module, parts used) where the name itself spells a module path, as after ``import a.b``."""
+        return None
+
+    def fallback(self, file: int, name: str) -> Target | None:
+        """Return what *name* means at the top of *file* though nothing binds it: star imports, the same package."""
+        return None
+
+    def absolute(self, file: int, parts: list[str]) -> Target | None:
+        """Return the target of a name that is a path from the outermost module."""
+        return None
+
+    def scattered_member(self, target: Target, name: str) -> Target | None:
+        """Return a member that another file adds to a type."""
+        return None

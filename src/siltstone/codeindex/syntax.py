@@ -1,0 +1,51 @@
+"""The boundary to tree-sitter: one parse and one query per file; what the captures mean is decided in `syntax_rows`.
+
+This is the only module that knows tree-sitter and its grammars.  Nodes do not leave `extract`.  tree-sitter holds the
+interpreter lock while it works, so more cores mean more processes (`worker_pool`), not threads.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module, resources
+from typing import Any
+
+from siltstone.codeindex.extraction import Extraction
+from siltstone.codeindex.syntax_rows import Rows
+from siltstone.codeindex.syntax_rules import RULES
+from siltstone.core.errors import CorruptDataError, UnsupportedError
+
+
+def languages() -> list[str]:
+    """Return the languages that `extract` reads, sorted."""
+    return sorted(RULES)
+
+
+def extract(language: str, source: bytes) -> Extraction:
+    """Return what *source* defines, imports and uses, as far as it parses.
+
+    Raises CorruptDataError for text that is not UTF-8, UnsupportedError for a language without a grammar.
+    """
+    if language not in RULES:
+        raise UnsupportedError("no grammar for this language", source=language)
+    if not source.isascii():
+        try:
+            source.decode()
+        except UnicodeDecodeError as error:
+            raise CorruptDataError("not UTF-8", offset=error.start) from error
+    parser, cursor = _tools(language)
+    tree = parser.parse(source)
+    root = tree.root_node
+    extraction = Rows(source, language, RULES[language]).fill(cursor.captures(root))
+    extraction.syntax_errors = int(root.has_error)
+    return extraction
+
+
+@cache
+def _tools(language: str) -> tuple[Any, Any]:
+    from tree_sitter import Language, Parser, Query, QueryCursor
+
+    rules = RULES[language]
+    grammar = Language(getattr(import_module(rules.grammar), rules.language_function)())
+    patterns = resources.files("siltstone.codeindex").joinpath("queries", f"{language}.scm").read_text("utf-8")
+    return Parser(grammar), QueryCursor(Query(grammar, patterns))

@@ -1,0 +1,301 @@
+"""From the captured nodes of one syntax tree to the rows of an `Extraction`, in one pass over the nodes in file order.
+
+Scopes lie on a stack of bounded depth; nothing here recurses.  The meaning of the capture names is the table `ROLES`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from siltstone.codeindex.entities import EdgeKind, EntityKind
+from siltstone.codeindex.extraction import LOCAL, TYPE_PARAMETER, UNKNOWN, Extraction
+from siltstone.codeindex.syntax_imports import IMPORT_READERS
+from siltstone.codeindex.syntax_names import Texts, find_name, iter_bound_names
+from siltstone.codeindex.syntax_rules import LanguageRules
+from siltstone.codeindex.syntax_scopes import (
+    BLOCK_SCOPE,
+    FILE_SCOPE,
+    FUNCTION_SCOPE,
+    ITEM_SCOPE,
+    MODULE_SCOPE,
+    TYPE_SCOPE,
+    Names,
+    Scope,
+)
+
+_DEPTH_LIMIT = 200  # scopes inside scopes; what lies deeper counts to the scope at the limit
+_DEFINITION_DEPTH_LIMIT = 48  # definitions inside definitions; deeper ones would make names of quadratic length
+
+# Roles in the order in which they count where two captures begin at the same byte and are equally long.
+(DECORATED, MODULE, CLASS, INTERFACE, TYPE, FUNCTION, MEMBERS, VARIABLE, FIELD, BLOCK, FUNCTION_BLOCK, LOCAL_NAME, PATTERN,
+ TYPE_PARAMETER_NAME, IMPORT, PACKAGE, CALL, REFERENCE, TYPE_USE, INHERITS, IMPLEMENTS) = range(21)
+ROLES = {
+    "decorated": DECORATED,  # a definition together with what decorates it
+    "module": MODULE, "class": CLASS, "interface": INTERFACE, "type_alias": TYPE, "function": FUNCTION,
+    "members": MEMBERS,  # a block of members of a type that is defined elsewhere (Rust impl)
+    "variable": VARIABLE,  # an entity outside of functions, a local name inside
+    "field": FIELD,  # a variable that belongs to a type
+    "block": BLOCK,  # a scope of its own for local names
+    "function_block": FUNCTION_BLOCK,  # a nameless function with a receiver of its own
+    "local": LOCAL_NAME, "pattern": PATTERN, "type_parameter": TYPE_PARAMETER_NAME,
+    "import": IMPORT, "package": PACKAGE,
+    "call": CALL, "reference": REFERENCE, "type": TYPE_USE, "inherits": INHERITS, "implements": IMPLEMENTS,
+}
+_KINDS = {MODULE: EntityKind.MODULE, CLASS: EntityKind.CLASS, INTERFACE: EntityKind.INTERFACE, TYPE: EntityKind.TYPE,
+          FUNCTION: EntityKind.FUNCTION}
+_SCOPE_KINDS = {MODULE: MODULE_SCOPE, CLASS: TYPE_SCOPE, INTERFACE: TYPE_SCOPE, TYPE: TYPE_SCOPE, FUNCTION: FUNCTION_SCOPE}
+_EDGES = {CALL: int(EdgeKind.CALLS), REFERENCE: int(EdgeKind.REFERENCES), TYPE_USE: int(EdgeKind.TYPE_OF),
+          INHERITS: int(EdgeKind.INHERITS), IMPLEMENTS: int(EdgeKind.IMPLEMENTS)}
+_SEPARATORS = str.maketrans({"-": ".", ">": "", ":": ".", "?": ""})
+
+
+class Rows:
+    """Fills one `Extraction`."""
+
+    def __init__(self, source: bytes, language: str, rules: LanguageRules) -> None:
+        self.rules = rules
+        self.texts = Texts(source, rules.separators)
+        self.out = Extraction(language)
+        self.names = Names(self.out, rules)
+        self._stack = [Scope(FILE_SCOPE, len(source) + 1, 0, -1, None, "")]
+        self._scopes: list[Scope] = list(self._stack)  # those whose names others may ask for
+        self._done: set[int] = set()  # start bytes of definitions that their decoration brought along
+        self._uses: list[tuple[int, Scope, int]] = []  # role, scope and byte of each use row
+        self._read_import = IMPORT_READERS[language]
+
+    def fill(self, captures: dict[str, list[Any]]) -> Extraction:
+        """Read all captured nodes and return the finished extraction."""
+        events: list[tuple[int, int, int, int, Any]] = []
+        for name, nodes in captures.items():
+            role = ROLES[name]
+            events += [(node.start_byte, -node.end_byte, role, row, node) for row, node in enumerate(nodes)]
+        events.sort()
+        stack, last = self._stack, (-1, 0, 0)
+        for start, minus_end, role, _, node in events:
+            while stack[-1].end <= start:
+                stack.pop()
+            if (start, minus_end, role) == last:
+                continue  # two patterns found the same node
+            last = (start, minus_end, role)
+            if role >= CALL:
+                self._use(role, node, start, -minus_end)
+            elif role == LOCAL_NAME:
+                self.names.bind(stack[-1], self.texts.plain(node), LOCAL)
+            else:
+                self._structure(role, node, start, -minus_end)
+        return self._finish()
+
+    def _structure(self, role: int, node: Any, start: int, end: int) -> None:
+        if role == DECORATED:
+            inner = node.child_by_field_name("definition")
+            if inner is not None:
+                self._done.add(inner.start_byte)
+                self._define(CLASS if "class" in inner.type else FUNCTION, inner, node)
+        elif role <= FUNCTION:
+            if start not in self._done:
+                self._define(role, node, node)
+        elif role in (VARIABLE, FIELD):
+            self._define_variables(role, node)
+        elif role == MEMBERS:
+            self._open_members(node, end)
+        elif role in (BLOCK, FUNCTION_BLOCK):
+            self._push(Scope(FUNCTION_SCOPE if role == FUNCTION_BLOCK else BLOCK_SCOPE, end, start,
+                             self._stack[-1].definition, self._stack[-1], self._stack[-1].prefix))
+        elif role == PATTERN:
+            for name in iter_bound_names(node):
+                self.names.bind(self._stack[-1], self.texts.plain(name), LOCAL)
+        elif role == TYPE_PARAMETER_NAME:
+            self._stack[-1].names[self.texts.plain(node)] = TYPE_PARAMETER
+        elif role == IMPORT:
+            self._import(node)
+        elif role == PACKAGE:
+            self.out.package = self.texts.plain(node)
+
+    def _push(self, scope: Scope) -> None:
+        if len(self._stack) < _DEPTH_LIMIT:
+            self._stack.append(scope)
+
+    def _enclosing(self) -> Scope:
+        """Return the innermost scope that can own a definition."""
+        scope = self._stack[-1]
+        while scope.kind in (ITEM_SCOPE, BLOCK_SCOPE) and scope.parent is not None:
+            scope = scope.parent
+        return scope
+
+    def _define(self, role: int, node: Any, whole: Any) -> None:
+        owner, name_node = find_name(node, self.texts)
+        around = self._enclosing()
+        scope_kind = _SCOPE_KINDS[role]
+        body = node.child_by_field_name("body")
+        body_start = body.start_byte if body is not None else whole.end_byte
+        name = self.texts.dotted(name_node, name_node.start_byte, name_node.end_byte) if name_node is not None else ""
+        if not name or "." in name or around.prefix.count(".") > _DEFINITION_DEPTH_LIMIT:
+            self._push(Scope(scope_kind, whole.end_byte, body_start, around.definition, self._stack[-1], around.prefix))
+            return
+        kind = _KINDS[role]
+        if role == FUNCTION and (around.kind == TYPE_SCOPE or owner):
+            kind = EntityKind.METHOD
+        prefix = f"{owner}." if owner else around.prefix
+        row = self._add(kind, prefix + name, self._header(node, body_start), whole, name_node, around)
+        scope = Scope(scope_kind, whole.end_byte, body_start, row, self._stack[-1], f"{prefix}{name}.")
+        scope.owner = owner
+        scope.static = whole is not node and b"staticmethod" in self._decoration(whole, node)
+        if owner:
+            self._bind_foreign(owner, name, row)
+        elif not (role == FUNCTION and self._continues_property(whole, node)):
+            self._bind_definition(around, name, row)
+        self._push(scope)
+        if scope_kind != FUNCTION_SCOPE:
+            self._scopes.append(scope)
+
+    def _bind_definition(self, around: Scope, name: str, row: int) -> None:
+        if around.owner and around.kind == TYPE_SCOPE:
+            self._bind_foreign(around.owner, name, row)
+        else:
+            self.names.bind(around, name, row)
+
+    def _bind_foreign(self, owner: str, name: str, row: int) -> None:
+        members = self.out.foreign.setdefault(owner, {})
+        members[name] = row if name not in members else self.names.merged(members[name], row)
+
+    def _continues_property(self, whole: Any, node: Any) -> bool:
+        """Whether a decorated function is the setter or deleter of a property, which the getter stands for."""
+        between = self._decoration(whole, node)
+        return b".setter" in between or b".deleter" in between
+
+    def _decoration(self, whole: Any, node: Any) -> bytes:
+        return self.texts.source[whole.start_byte : min(node.start_byte, whole.start_byte + 256)]
+
+    def _header(self, node: Any, body_start: int) -> str:
+        start = node.start_byte
+        if self.rules.header_skips:
+            for child in node.children[:8]:
+                if child.type not in self.rules.header_skips:
+                    start = child.start_byte
+                    break
+        return self.texts.signature(start, body_start)
+
+    def _add(self, kind: EntityKind, name: str, signature: str, whole: Any, name_node: Any, around: Scope) -> int:
+        out = self.out
+        out.definition_kinds.append(int(kind))
+        out.definition_parents.append(around.definition)
+        out.definition_names.append(name)
+        out.definition_signatures.append(signature)
+        start, end, place = whole.start_point, whole.end_point, name_node.start_point
+        out.definition_spans.append([start[0], start[1], end[0], end[1]])
+        out.definition_places.append([place[0], place[1]])
+        return len(out.definition_kinds) - 1
+
+    def _define_variables(self, role: int, node: Any) -> None:
+        around = self._enclosing()
+        value = node.child_by_field_name("value")
+        if value is not None and value.type in self.rules.function_values:
+            self._define(FUNCTION, node, node)
+            return
+        local = around.kind == FUNCTION_SCOPE or (role == VARIABLE and self._stack[-1].kind == BLOCK_SCOPE)
+        first = -1
+        for target in (node.child_by_field_name(name) for name in self.rules.variable_fields):
+            for name_node in iter_bound_names(target) if target is not None else ():
+                name = self.texts.plain(name_node)
+                if local:
+                    self.names.bind(self._stack[-1], name, LOCAL)
+                    continue
+                annotation = node.child_by_field_name("type")
+                text = self.texts.signature(annotation.start_byte, annotation.end_byte) if annotation is not None else ""
+                row = self._add(EntityKind.VARIABLE, around.prefix + name, text.lstrip(": "), node, name_node, around)
+                self._bind_definition(around, name, row)
+                first = row if first < 0 else first
+        if first >= 0:
+            self._push(Scope(ITEM_SCOPE, node.end_byte, node.start_byte, first, self._stack[-1], around.prefix))
+
+    def _open_members(self, node: Any, end: int) -> None:
+        owner, _ = find_name(node, self.texts)
+        around, body = self._enclosing(), node.child_by_field_name("body")
+        prefix = f"{around.prefix}{owner}." if owner else around.prefix
+        start = body.start_byte if body is not None else end
+        scope = Scope(TYPE_SCOPE, end, start, around.definition, self._stack[-1], prefix)
+        scope.owner = f"{around.prefix}{owner}"
+        self._push(scope)
+
+    def _import(self, node: Any) -> None:
+        out = self.out
+        first = len(out.import_locals)
+        self._read_import(node, self.texts, out)
+        for row in range(first, len(out.import_locals)):
+            local = out.import_locals[row]
+            if local and local != "*":
+                self.names.bind(self._stack[-1], local, -10 - row)
+
+    def _use(self, role: int, node: Any, start: int, end: int) -> None:
+        name = self.texts.dotted(node, start, end)
+        if not name:
+            return
+        line, column = node.end_point
+        scope, out = self._stack[-1], self.out
+        self._uses.append((role, scope, start))
+        out.use_kinds.append(_EDGES[role])
+        out.use_scopes.append(scope.definition)
+        out.use_names.append(name)
+        out.use_lines.append(line)
+        out.use_columns.append(max(0, column - self.texts.last_part_size(name)))
+
+    def _finish(self) -> Extraction:
+        out, names = self.out, self.names
+        kept: list[int] = []
+        known: dict[tuple[int, str], int] = {}
+        for row, (role, scope, start) in enumerate(self._uses):
+            name = out.use_names[row]
+            head = self.texts.head(name)
+            if not head:
+                code = UNKNOWN
+            elif start < scope.body:
+                code = names.look_up(scope, head, start)
+            else:
+                found = known.get((id(scope), head))
+                code = known[id(scope), head] = names.look_up(scope, head, start) if found is None else found
+            out.use_heads.append(code)
+            if role == TYPE_USE and (out.use_scopes[row] < 0 or not self._is_variable(out.use_scopes[row])):
+                out.use_kinds[row] = int(EdgeKind.REFERENCES)
+            if not (role in (REFERENCE, TYPE_USE) and code in (LOCAL, TYPE_PARAMETER)):
+                kept.append(row)
+        self._keep(kept)
+        self._export_names()
+        return out
+
+    def _is_variable(self, row: int) -> bool:
+        return self.out.definition_kinds[row] == EntityKind.VARIABLE
+
+    def _keep(self, rows: list[int]) -> None:
+        """Drop the uses that read a local name or a type parameter: they say nothing about other entities."""
+        out = self.out
+        if len(rows) == len(out.use_kinds):
+            return
+        for column in ("use_kinds", "use_scopes", "use_names", "use_lines", "use_columns", "use_heads"):
+            values = getattr(out, column)
+            setattr(out, column, [values[row] for row in rows])
+
+    def _export_names(self) -> None:
+        out = self.out
+        for scope in self._scopes:
+            if scope.names:
+                known = out.members.setdefault(scope.definition, {})
+                known.update({name: code for name, code in sorted(scope.names.items()) if code not in (LOCAL, TYPE_PARAMETER)})
+        if self.rules.protocol_bases:
+            for kind, row, name in zip(out.use_kinds, out.use_scopes, out.use_names, strict=True):
+                if kind == EdgeKind.INHERITS and name in self.rules.protocol_bases:
+                    out.definition_kinds[row] = int(EntityKind.INTERFACE)
+        for owner in list(out.foreign):
+            self._adopt(owner)
+
+    def _adopt(self, owner: str) -> None:
+        """Give members written outside of their type to the type, where this file defines it."""
+        out = self.out
+        code = self._scopes[0].names.get(owner, UNKNOWN)
+        members = out.foreign[owner]
+        for row in members.values():
+            if row >= 0:
+                out.definition_parents[row] = max(code, -1)
+        if code >= 0:
+            mine = out.members.setdefault(code, {})
+            for name, row in out.foreign.pop(owner).items():
+                mine[name] = row if name not in mine else self.names.merged(mine[name], row)
