@@ -40,8 +40,8 @@ def compare(data: bytes, target: int) -> bool:
     rounds = [(seconds_of(theirs), seconds_of(ours)) for _ in range(ROUNDS)]
     peer_median, our_median = (statistics.median(column) for column in zip(*rounds, strict=True))
     speeds = [len(data) / median / 1e9 for median in (peer_median, our_median)]
-    print(f"target {target >> 10:4} KiB   pyfastcdc {metadata.version('pyfastcdc')} {speeds[0]:5.2f} GB/s   siltstone {speeds[1]:5.2f} GB/s"
-          f"   ratio {speeds[1] / speeds[0]:.2f}   cuts {'equal' if equal else 'DIFFER'}")
+    print(f"target {target >> 10:4} KiB   pyfastcdc {metadata.version('pyfastcdc')} {speeds[0]:5.2f} GB/s"
+          f"   siltstone {speeds[1]:5.2f} GB/s   ratio {speeds[1] / speeds[0]:.2f}   cuts {'equal' if equal else 'DIFFER'}")
     return equal
 
 
@@ -53,7 +53,8 @@ def main() -> int:
         print("pyfastcdc is not installed: pip install pyfastcdc", file=sys.stderr)
         return 2
     data = random.Random(2020).randbytes(int(sys.argv[1] if len(sys.argv) > 1 else 128) * MIB)
-    return 0 if all([compare(data, kib << 10) for kib in (8, 64, 1024)]) else 1
+    results = [compare(data, kib << 10) for kib in (8, 64, 1024)]
+    return 0 if all(results) else 1
 
 
 if __name__ == "__main__":

@@ -1,0 +1,186 @@
+"""``silt store``: keep files in a de-duplicating chunk store, list and verify them, and write them out again."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import stat
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from siltstone.cli.terminal import Terminal
+from siltstone.core.errors import ConfigError, CorruptDataError
+from siltstone.core.files import atomic_writer
+from siltstone.core.metrics import Metrics
+
+if TYPE_CHECKING:
+    from siltstone.content.manifest import StoredFile
+    from siltstone.content.store_writer import StoreWriter
+
+_STREAM = "-"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the actions of the command, and their options."""
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    put = _add_action(actions, "put", "store files, all or none; chunks that are there already are not stored again")
+    put.add_argument("files", metavar="FILE", nargs="+", help="a file, or '-' for standard input")
+    put.add_argument("--name", help="name in the store, for a single FILE (default: its last path component)")
+    put.add_argument("--replace", action="store_true", help="replace files of the same name")
+    put.add_argument("--profile", help="how to cut, for a new store (default: fastcdc-64k)")
+    put.add_argument("--level", type=int, default=3, help="zstd level, 1 to 19 (default: 3)")
+    put.add_argument("--workers", type=int, default=2, help="threads that compress (default: 2)")
+    get = _add_action(actions, "get", "write a stored file out, every byte verified")
+    get.add_argument("name", metavar="NAME", help="name in the store")
+    get.add_argument("-o", "--output", metavar="FILE", help="where to (default: the name, here); '-' for standard output")
+    get.add_argument("--force", action="store_true", help="replace an existing FILE")
+    _add_action(actions, "list", "list the stored files by name")
+    _add_action(actions, "verify", "read and check every chunk and every manifest; exit code 2 where something is damaged")
+
+
+def _add_action(actions: Any, name: str, summary: str) -> argparse.ArgumentParser:
+    description = summary[0].upper() + summary[1:] + "."
+    action: argparse.ArgumentParser = actions.add_parser(name, help=summary, description=description)
+    action.add_argument("store", metavar="STORE", help="the folder of the store")
+    action.add_argument("--json", action="store_true", help="print one JSON object")
+    action.add_argument("--quiet", action="store_true", help="draw no progress")
+    return action
+
+
+def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """Do what was asked and return the exit code."""
+    return {"put": _put, "get": _get, "list": _list, "verify": _verify}[arguments.action](arguments, terminal)
+
+
+def _put(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    from siltstone.content.profiles import get_profile
+    from siltstone.content.store import ChunkStore
+
+    names = [_name_for(path, arguments) for path in arguments.files]
+    for path in arguments.files:
+        if path != _STREAM and not stat.S_ISFIFO(os.stat(path).st_mode):
+            with open(path, "rb"):  # what cannot be read shows before hours of work, and before a store is made
+                pass
+    profile = get_profile(arguments.profile) if arguments.profile else None
+    progress, metrics = terminal.progress(quiet=arguments.quiet, weights={"store": 1.0}), Metrics()
+    with ChunkStore.open(arguments.store, create=True, profile=profile) as store:
+        progress.stage("store", sum(_size_of(path) for path in arguments.files))
+        with store.writer(level=arguments.level, workers=arguments.workers, replace=arguments.replace,
+                          progress=progress, metrics=metrics) as writer:
+            stored = [_put_one(writer, path, name) for path, name in zip(arguments.files, names, strict=True)]
+    progress.finish()
+    counts = {"chunks": metrics.counter("store.chunks"), "new_chunks": metrics.counter("store.new_chunks")}
+    if arguments.json:
+        terminal.write(json.dumps({"store": arguments.store, "files": [file.as_dict() for file in stored], **counts}))
+    else:
+        for file in stored:
+            terminal.write(f"stored {_shown(file.name)}  {file.size:,} bytes in {file.chunks:,} chunks")
+        terminal.note(f"{counts['new_chunks']:,} of {counts['chunks']:,} chunks were new")
+    return 0
+
+
+def _put_one(writer: StoreWriter, path: str, name: str) -> StoredFile:
+    if path == _STREAM:
+        return writer.put(name, sys.stdin.buffer)
+    with open(path, "rb") as file:
+        return writer.put(name, file)
+
+
+def _name_for(path: str, arguments: argparse.Namespace) -> str:
+    if arguments.name is not None and len(arguments.files) > 1:
+        raise ConfigError("goes with a single FILE", field="name")
+    if arguments.name is None and path == _STREAM:
+        raise ConfigError("standard input needs one: --name NAME", field="name")
+    return arguments.name if arguments.name is not None else Path(path).name
+
+
+def _size_of(path: str) -> int:
+    return 0 if path == _STREAM else os.stat(path).st_size
+
+
+def _get(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    from siltstone.content.store import ChunkStore
+
+    if arguments.json and arguments.output == _STREAM:
+        raise ConfigError("standard output holds the file: leave --json out", field="json")
+    progress = terminal.progress(quiet=arguments.quiet, weights={"restore": 1.0})
+    with ChunkStore.open(arguments.store) as store:
+        target = _STREAM if arguments.output == _STREAM else str(_target_of(arguments))
+        with _open_target(target, force=arguments.force) as file:
+            stored = store.get(arguments.name, file, progress=progress)
+    progress.finish()
+    if arguments.json:
+        terminal.write(json.dumps({"store": arguments.store, "output": target, **stored.as_dict()}))
+    elif target != _STREAM:
+        terminal.write(f"wrote {_shown(target)}  {stored.size:,} bytes")
+    return 0
+
+
+def _target_of(arguments: argparse.Namespace) -> Path:
+    name = Path(arguments.name).name
+    if arguments.output is None:
+        if name in ("", "..") or "\0" in name:
+            raise ConfigError("the name is no file name: choose one with -o", field="output")
+        return Path(name)
+    path = Path(arguments.output)
+    return path / name if path.is_dir() else path
+
+
+@contextmanager
+def _open_target(target: str, *, force: bool) -> Iterator[BinaryIO]:
+    """Open where a file goes: whole or not at all, except for a stream or a device, which are written as they are."""
+    if target == _STREAM:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    path = Path(target)
+    if path.exists() and not stat.S_ISREG(path.stat().st_mode):
+        with open(path, "wb") as device:
+            yield device
+        return
+    if os.path.lexists(path) and not force:
+        raise ConfigError(f"{_shown(target)} exists: --force replaces it", field="output")
+    with atomic_writer(path) as file:
+        yield file
+
+
+def _list(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    from siltstone.content.store import ChunkStore
+
+    with ChunkStore.open(arguments.store) as store:
+        files = sorted(store.iter_files(), key=lambda file: file.name)
+        stats = store.stats()
+    if arguments.json:
+        shown = {"store": arguments.store, "files": [file.as_dict() for file in files], "stats": stats.as_dict()}
+        terminal.write(json.dumps(shown))
+        return 0
+    for file in files:
+        terminal.write(f"{file.size:>15,}  {file.digest[:16]}  {_shown(file.name)}")
+    terminal.note(f"{stats.files:,} files, {stats.bytes:,} bytes; {stats.chunks:,} distinct chunks take "
+                  f"{stats.stored_bytes:,} bytes in {stats.packs:,} packs")
+    return 0
+
+
+def _verify(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    from siltstone.content.store import ChunkStore
+
+    progress = terminal.progress(quiet=arguments.quiet, weights={"verify": 1.0})
+    with ChunkStore.open(arguments.store) as store:
+        report = store.verify(progress=progress)
+    progress.finish()
+    if arguments.json:
+        terminal.write(json.dumps({"store": arguments.store, **report.as_dict()}))
+    else:
+        for problem in report.problems:
+            terminal.write(_shown(problem))
+        terminal.note(f"{report.files:,} files and {report.chunks:,} chunks checked, {len(report.problems):,} problems")
+    return CorruptDataError.exit_code if report.problems else 0
+
+
+def _shown(text: str) -> str:
+    """Return *text* so that any terminal can take it: bytes that are no UTF-8 are escaped."""
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,162 @@
+"""Manifests: which chunks, in which order, make a stored file (docs/formats/chunk_store.md).
+
+Records first, so that a file of any size is written in one pass; the header stands at the end.  Everything is covered by
+a digest: a manifest that was cut short or changed is never read as something else.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from siltstone.content.hashing import BLAKE3, DIGEST_SIZE, digest_of, new_hasher
+from siltstone.content.packs import LONGEST_CHUNK
+from siltstone.content.profiles import Profile
+from siltstone.content.staging import StagedFile
+from siltstone.core.budget import KIB
+from siltstone.core.errors import ConfigError, CorruptDataError
+from siltstone.core.files import WindowedFile
+
+MAGIC = b"SILTMANI"  # DO NOT CHANGE: stored
+_RECORD = struct.Struct("<32sI")
+_FOOTER = struct.Struct("<QI32s32s8s")  # records, header size, BLAKE3 of records, BLAKE3 of header and the fields before, MAGIC
+_SEALED = struct.Struct("<QI32s")
+_LONGEST_HEADER = 64 * KIB
+_LONGEST_NAME = 4 * KIB
+_WINDOW_RECORDS = 16 * KIB
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """One file of a store: *size* in bytes, *digest* the BLAKE3 of the whole content in hexadecimal."""
+
+    name: str
+    size: int
+    digest: str
+    chunks: int
+    profile: Profile
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields as plain values."""
+        return {"name": self.name, "size": self.size, "digest": self.digest, "chunks": self.chunks}
+
+
+def check_name(name: str) -> None:
+    """Raise ConfigError where *name* cannot name a stored file: empty, too long, or with control characters."""
+    if not name or len(name.encode("utf-8", "surrogateescape")) > _LONGEST_NAME:
+        raise ConfigError(f"expected 1 to {_LONGEST_NAME} bytes, got {len(name)} characters", field="name")
+    if any(ord(symbol) < 32 or ord(symbol) == 127 for symbol in name):
+        raise ConfigError("control characters are not allowed", field="name")
+
+
+def manifest_file_name(name: str) -> str:
+    """Return the name of the manifest of *name*: any text maps to a safe name of fixed length."""
+    return digest_of(name.encode("utf-8", "surrogateescape"))[:20].hex() + ".manifest"
+
+
+class ManifestWriter:
+    """Writes the records of one file as they come, then the header."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = StagedFile(path)
+        self._file.append(MAGIC)
+        self._records = new_hasher()
+        self._content = new_hasher()
+        self.size = 0
+        self.chunks = 0
+
+    def append(self, digest: bytes, chunk: bytes | memoryview) -> None:
+        """Add the next chunk of the file, whose digest is known."""
+        record = _RECORD.pack(digest, len(chunk))
+        self._records.update(record)
+        self._content.update(chunk)
+        self._file.append(record)
+        self.size += len(chunk)
+        self.chunks += 1
+
+    def finish(self, name: str, profile: Profile) -> StoredFile:
+        """Write header and footer; the manifest is complete, and not yet published."""
+        stored = StoredFile(name, self.size, self._content.hexdigest(), self.chunks, profile)
+        header = json.dumps({"name": name, "size": self.size, "digest": stored.digest, "hash": BLAKE3,
+                             "profile": profile.as_dict()}, sort_keys=True).encode("ascii")
+        sealed = _SEALED.pack(self.chunks, len(header), self._records.digest())
+        self._file.append(header)
+        self._file.append(sealed + digest_of(header + sealed) + MAGIC)
+        self._file.flush()
+        return stored
+
+    def publish(self, target: Path) -> None:
+        """Sync the manifest and give it its name, in place of another of that name."""
+        self._file.publish(target)
+
+    def close(self) -> None:
+        """Close the file without publishing it."""
+        self._file.close()
+
+
+def read_header(file: WindowedFile) -> StoredFile:
+    """Return what the manifest *file* describes. Raises CorruptDataError; the records are checked by `iter_records`."""
+    source = str(file.path)
+    if file.size < len(MAGIC) + _FOOTER.size or file.read_at(0, len(MAGIC)) != MAGIC:
+        raise CorruptDataError("not a manifest of a chunk store", source=source, offset=0)
+    place = file.size - _FOOTER.size
+    footer = file.read_at(place, _FOOTER.size)
+    count, header_size, _, seal, magic = _FOOTER.unpack(footer)
+    whole = len(MAGIC) + count * _RECORD.size + header_size + _FOOTER.size
+    if magic != MAGIC or header_size > _LONGEST_HEADER or whole != file.size:
+        raise CorruptDataError("the footer of the manifest does not fit the file", source=source, offset=place)
+    header = file.read_at(place - header_size, header_size)
+    if digest_of(header + footer[:_SEALED.size]) != seal:
+        offset = place - header_size
+        raise CorruptDataError("the header of the manifest does not match its digest", source=source, offset=offset)
+    try:
+        return _parse_header(header, count)
+    except CorruptDataError as error:
+        raise error.within(source) from error
+
+
+def _parse_header(header: bytes, chunks: int) -> StoredFile:
+    try:
+        fields = json.loads(header)
+    except (ValueError, RecursionError) as error:
+        raise CorruptDataError("the header of the manifest is not JSON") from error
+    if not isinstance(fields, dict) or fields.get("hash") != BLAKE3:
+        raise CorruptDataError("the header of the manifest lacks its fields")
+    name, size, digest = fields.get("name"), fields.get("size"), fields.get("digest")
+    if not isinstance(name, str) or type(size) is not int or not isinstance(digest, str) or len(digest) != 2 * DIGEST_SIZE:
+        raise CorruptDataError("the header of the manifest lacks its fields")
+    if not chunks <= size <= chunks * LONGEST_CHUNK:
+        raise CorruptDataError(f"{chunks} chunks cannot hold {size} bytes")
+    return StoredFile(name, size, digest, chunks, Profile.from_dict(fields.get("profile")))
+
+
+def iter_records(file: WindowedFile) -> Iterator[tuple[bytes, int]]:
+    """Yield digest and size of each chunk in order; all records are checked before the first one is given.
+
+    Memory: one window of records. Raises CorruptDataError.
+    """
+    stored, source = read_header(file), str(file.path)
+    footer = file.read_at(file.size - _FOOTER.size, _FOOTER.size)
+    hasher, total = new_hasher(), 0
+    for window in _windows(file, stored.chunks):
+        hasher.update(window)
+        for _, size in _RECORD.iter_unpack(window):
+            if not 1 <= size <= LONGEST_CHUNK:
+                raise CorruptDataError(f"a chunk of {size} bytes is impossible", source=source)
+            total += size
+    if hasher.digest() != _FOOTER.unpack(footer)[2]:
+        raise CorruptDataError("the records of the manifest do not match their digest", source=source, offset=len(MAGIC))
+    if total != stored.size:
+        raise CorruptDataError(f"the chunks have {total} bytes, the file has {stored.size}", source=source)
+    for window in _windows(file, stored.chunks):
+        yield from _RECORD.iter_unpack(window)
+
+
+def _windows(file: WindowedFile, count: int) -> Iterator[bytes]:
+    for first in range(0, count, _WINDOW_RECORDS):
+        records = min(_WINDOW_RECORDS, count - first)
+        yield file.read_at(len(MAGIC) + first * _RECORD.size, records * _RECORD.size)

@@ -1,0 +1,151 @@
+"""Where a writer prepares files of a store, unseen until each is published by rename.
+
+Every writer owns one folder below ``staging`` and holds a lock in it; the system drops the lock when the writer dies, so
+the next writer can tell a leftover from work in progress.  Nobody waits for anybody, except for the instant of `exclusive`.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from siltstone.core.errors import StoreError
+from siltstone.core.files import sync_directory
+
+_LOCK_NAME = "lock"
+_POLL_SECONDS = 0.01
+_BUFFER_BYTES = 1 << 20
+
+
+class Staging:
+    """A private folder in *root*/staging that vanishes at `close`; what was published has left it by then."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root / "staging"
+        _remove_leftovers(self._root)
+        self._lock = -1
+        while self._lock < 0:
+            self.folder = self._root / secrets.token_hex(8)
+            os.mkdir(self.folder, 0o700)
+            self._lock = _hold(self.folder / _LOCK_NAME)
+
+    def close(self) -> None:
+        """Remove the folder; closing twice is harmless."""
+        if self._lock >= 0:
+            _remove(self.folder)
+            os.close(self._lock)
+            self._lock = -1
+
+
+class StagedFile:
+    """A new file that is written once from start to end, and synced before it is published."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.size = 0
+        self._pieces: list[bytes | memoryview] = []
+        self._pending = 0
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+
+    def append(self, data: bytes | memoryview) -> int:
+        """Add *data*; return the offset where it begins."""
+        offset = self.size
+        self._pieces.append(data)
+        self._pending += len(data)
+        self.size += len(data)
+        if self._pending >= _BUFFER_BYTES:
+            self.flush()
+        return offset
+
+    def flush(self) -> None:
+        """Hand what is held to the system."""
+        rest = memoryview(b"".join(self._pieces))
+        self._pieces, self._pending = [], 0
+        while rest:
+            rest = rest[os.write(self._descriptor, rest):]
+
+    def publish(self, target: Path) -> None:
+        """Sync the content, then give it its name, then sync the name; a file of that name is replaced."""
+        self.flush()
+        os.fsync(self._descriptor)
+        self.close()
+        os.rename(self.path, target)
+        sync_directory(target.parent)
+
+    def close(self) -> None:
+        """Close the file; what was not published goes with its folder."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
+@contextmanager
+def exclusive(root: Path, *, timeout_seconds: float = 30.0) -> Iterator[None]:
+    """Hold the lock of the store *root* for a check and a rename. Raises StoreError where it is not free in time."""
+    descriptor = os.open(root / _LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        deadline = time.monotonic() + timeout_seconds
+        while not _try_lock(descriptor):
+            if time.monotonic() > deadline:
+                raise StoreError(f"another process held the lock for {timeout_seconds:g} seconds", store=str(root))
+            time.sleep(_POLL_SECONDS)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in (errno.EAGAIN, errno.EACCES):
+            raise
+        return False
+    return True
+
+
+def _hold(path: Path) -> int:
+    """Create and lock *path*; -1 where a cleaner of another process was quicker and took the newborn folder away."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except FileNotFoundError:
+        return -1
+    with suppress(FileNotFoundError):
+        if _try_lock(descriptor) and os.stat(path).st_ino == os.fstat(descriptor).st_ino:
+            return descriptor
+    os.close(descriptor)
+    return -1
+
+
+def _remove_leftovers(root: Path) -> None:
+    """Remove the folders whose writers are gone."""
+    for name in os.listdir(root):
+        folder = root / name
+        try:
+            descriptor = os.open(folder / _LOCK_NAME, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:  # newborn, or killed between its last unlink and rmdir
+            with suppress(OSError):
+                os.rmdir(folder)
+            continue
+        try:
+            if _try_lock(descriptor):
+                _remove(folder)
+        finally:
+            os.close(descriptor)
+
+
+def _remove(folder: Path) -> None:
+    """Remove *folder*, its lock last: a kill in between leaves a folder that still counts as a leftover."""
+    with suppress(FileNotFoundError):
+        for name in os.listdir(folder):
+            if name != _LOCK_NAME:
+                with suppress(FileNotFoundError):
+                    os.unlink(folder / name)
+        os.unlink(folder / _LOCK_NAME)
+        os.rmdir(folder)
