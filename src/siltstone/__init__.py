@@ -19,11 +19,10 @@ from siltstone.core.errors import (
     StoreError,
     UnsupportedError,
 )
+from siltstone.core.version import VERSION as __version__
 
 if TYPE_CHECKING:
     from siltstone.core.budget import Budget as Budget
-
-__version__ = "0.1.0"
 
 _HOMES = {
     "Budget": "siltstone.core.budget",

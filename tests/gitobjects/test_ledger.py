@@ -35,3 +35,12 @@ def test_an_empty_ledger_is_complete_and_bytes_print() -> None:
     assert json.loads(json.dumps(ledger.as_dict()))["examples"] == [
         {"reason": "missing", "what": "caf\\xe9", "detail": "blob"}
     ]
+
+
+@given(gaps)
+def test_what_was_told_can_be_restored(noted) -> None:
+    ledger = CoverageLedger()
+    for reason, what in noted:
+        ledger.add(reason, what, "why")
+    told = json.loads(json.dumps(ledger.as_dict()))
+    assert CoverageLedger.restore(told).as_dict() == told

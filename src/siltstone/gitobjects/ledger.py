@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 _EXAMPLES_PER_REASON = 20  # enough to find the cause; the counts stay exact
 
@@ -59,6 +60,15 @@ class CoverageLedger:
                 self._counts[reason] = self._counts.get(reason, 0) + count
             for gap in other.examples():
                 self._keep(gap)
+
+    @classmethod
+    def restore(cls, told: Mapping[str, Any]) -> CoverageLedger:
+        """Return the ledger that `as_dict` told."""
+        ledger = cls()
+        ledger._counts = {Reason(name): int(count) for name, count in told["counts"].items()}
+        for gap in told["examples"]:
+            ledger._keep(Gap(Reason(gap["reason"]), gap["what"], gap["detail"]))
+        return ledger
 
     def _keep(self, gap: Gap) -> None:
         kept = self._examples.setdefault(gap.reason, [])

@@ -28,13 +28,14 @@ class CodeSummary:
     entities: Mapping[str, int]  # by kind
     relations: Mapping[str, int]  # by kind
     unresolved: Mapping[str, int]  # by kind of the relation it would have been
+    resolved_uses: int  # uses of names and imports that found their target; several may make one relation
+    unresolved_uses: int
 
     @property
     def resolved_share(self) -> float:
-        """Uses of names that found their target, of all uses; 1.0 where there are none. Containment is no use."""
-        resolved = sum(count for kind, count in self.relations.items() if kind != "contains")
-        total = resolved + sum(self.unresolved.values())
-        return resolved / total if total else 1.0
+        """Uses that found their target, of all uses; 1.0 where there are none."""
+        total = self.resolved_uses + self.unresolved_uses
+        return self.resolved_uses / total if total else 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
