@@ -1,11 +1,11 @@
 """The digest says what is in the graph, and nothing of how it was written."""
 
 import pytest
-from tests.graph.graph_world import fill, random_graph
-from tests.reference.graph_digest import graph_digest
 
 from siltstone.codeindex.entities import EntityBatch, Strings
 from siltstone.graph.digest import GraphDigest
+from tests.graph.graph_world import fill, random_graph
+from tests.reference.graph_digest import graph_digest
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -6,7 +6,6 @@ import sqlite3
 import stat
 
 import pytest
-from tests.graph.graph_world import fill, random_graph
 
 from siltstone.codeindex.entities import EdgeBatch, EntityBatch, UnresolvedBatch
 from siltstone.core.budget import Budget
@@ -16,6 +15,7 @@ from siltstone.graph.model import FileRow, FindingRow
 from siltstone.graph.reader import StoreReader
 from siltstone.graph.schema import SCHEMA_VERSION, signed, unsigned
 from siltstone.graph.store import GraphStore, find_database, open_store_directory
+from tests.graph.graph_world import fill, random_graph
 
 FILES = [FileRow("a.py", "python", 12, b"\x01" * 32), FileRow("é/b.ts", "", 0, b"")]
 FINDINGS = [

@@ -48,8 +48,8 @@ class EntityRow:
 
     @property
     def place(self) -> str:
-        """Where it stands: ``path:line``, or the path alone."""
-        return f"{self.path}:{self.line}" if self.line else self.path
+        """Where it stands: ``path:line``, of a file the path alone."""
+        return f"{self.path}:{self.line}" if self.line and self.kind is not EntityKind.FILE else self.path
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values; the key as 16 hexadecimal digits."""

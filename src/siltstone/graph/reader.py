@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from siltstone.codeindex.entities import EdgeBatch, EntityBatch, Strings, UnresolvedBatch
 from siltstone.core.errors import CorruptDataError, StoreError
-from siltstone.graph.database import Connection, connect_reader, reading
+from siltstone.graph.database import Connection, connect_reader, reading, roll_back
 from siltstone.graph.model import FileRow, FindingRow
 from siltstone.graph.schema import SCHEMA_VERSION, check_tables, stored_version, unsigned
 
@@ -66,6 +67,16 @@ class StoreReader:
         """Close the database; closing twice is harmless."""
         self._connection.close()
 
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Let everything read inside the block come from one state of the database."""
+        with reading(self.path):
+            self._connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            roll_back(self._connection)
+
     def meta(self) -> dict[str, str]:
         """Return what is known of the last complete run, by name; empty before the first."""
         with reading(self.path):
@@ -77,23 +88,23 @@ class StoreReader:
 
     def digest(self) -> str:
         """Return the graph digest, "" before the first graph."""
-        return self.meta().get("graph_digest", "")
+        return next((value for (value,) in self.select("SELECT value FROM meta WHERE name = 'graph_digest'")), "")
 
     def files(self) -> Iterator[FileRow]:
         """Yield the files of the indexed tree, sorted by path."""
-        for row in self._rows("SELECT path, language, size, digest FROM files ORDER BY path"):
+        for row in self.select("SELECT path, language, size, digest FROM files ORDER BY path"):
             yield FileRow(*row)
 
     def findings(self) -> Iterator[FindingRow]:
         """Yield the findings in the order they were stored."""
         query = "SELECT fingerprint, rule_id, path, line, file_key, detail FROM findings ORDER BY id"
-        for fingerprint, rule_id, path, line, file_key, detail in self._rows(query):
+        for fingerprint, rule_id, path, line, file_key, detail in self.select(query):
             key = None if file_key is None else unsigned(file_key)
             yield FindingRow(fingerprint, rule_id, path, line, key, self._decode_json(detail))
 
     def scan_state(self) -> bytes | None:
         """Return the stored scan state, None where there is none."""
-        chunks = [data for (data,) in self._rows("SELECT data FROM scan_state ORDER BY chunk")]
+        chunks = [data for (data,) in self.select("SELECT data FROM scan_state ORDER BY chunk")]
         return b"".join(chunks) if chunks else None
 
     def entities(self) -> Iterator[EntityBatch]:
@@ -114,7 +125,7 @@ class StoreReader:
     def image(self) -> dict[str, bytes]:
         """Return the columns of the graph image by name. Raises CorruptDataError where a checksum differs."""
         pieces: dict[str, list[bytes]] = {}
-        for name, chunk, checksum, data in self._rows("SELECT name, chunk, checksum, data FROM image ORDER BY name, chunk"):
+        for name, chunk, checksum, data in self.select("SELECT name, chunk, checksum, data FROM image ORDER BY name, chunk"):
             if chunk != len(pieces.setdefault(name, [])) or zlib.crc32(data) != checksum:
                 raise CorruptDataError(f"column {name} of the graph image is damaged", source=str(self.path))
             pieces[name].append(data)
@@ -122,9 +133,10 @@ class StoreReader:
 
     def image_bytes(self) -> int:
         """Return the size of the graph image."""
-        return int(next(self._rows("SELECT coalesce(sum(length(data)), 0) FROM image"))[0])
+        return int(next(self.select("SELECT coalesce(sum(length(data)), 0) FROM image"))[0])
 
-    def _rows(self, query: str, *parameters: Any) -> Iterator[tuple[Any, ...]]:
+    def select(self, query: str, *parameters: Any) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows of a query of this package."""
         with reading(self.path):
             yield from self._connection.execute(query, parameters)
 

@@ -54,9 +54,13 @@ def find_database(path: Path) -> Path:
     """
     if path.is_file() or (path.is_symlink() and not path.is_dir()):
         return path
-    for folder in (path, *(parent / STORE_FOLDER for parent in (path, *path.absolute().parents))):
-        if (folder / DATABASE_NAME).exists():
-            return folder / DATABASE_NAME
+    if (path / DATABASE_NAME).exists():
+        return path / DATABASE_NAME
+    for folder in (path, *path.absolute().parents) if path.is_dir() else ():
+        if (folder / STORE_FOLDER / DATABASE_NAME).exists():
+            return folder / STORE_FOLDER / DATABASE_NAME
+        if (folder / ".git").exists():  # the store of an outer repository is not this one's
+            break
     raise NotFoundError("no graph there; make one with `silt ingest`", name=str(path))
 
 
