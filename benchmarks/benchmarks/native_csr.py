@@ -1,6 +1,7 @@
 """Compressed sparse rows alone. A change outside src/_native/csr.pyx should not move these."""
 
 import numpy as np
+
 from siltstone._native.csr import Csr, build_csr
 
 EDGES_PER_ROW = 4

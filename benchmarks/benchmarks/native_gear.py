@@ -3,7 +3,6 @@
 import random
 
 from siltstone._native.gear import CutScanner, cut_offsets
-
 from siltstone.content.profiles import Profile
 
 MIB = 1 << 20

@@ -19,10 +19,12 @@ from siltstone.core.errors import (
     StoreError,
     UnsupportedError,
 )
-from siltstone.core.version import VERSION as __version__
+from siltstone.core.version import VERSION
 
 if TYPE_CHECKING:
     from siltstone.core.budget import Budget as Budget
+
+__version__ = VERSION
 
 _HOMES = {
     "Budget": "siltstone.core.budget",

@@ -8,10 +8,9 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.conftest import GIT_ENVIRONMENT
-
 from siltstone.core.budget import Budget
 from siltstone.gitobjects.ids import ALGORITHMS, HashAlgorithm
+from tests.conftest import GIT_ENVIRONMENT
 
 FORMATS = ("sha1", "sha256")
 STRANGE_NAMES = [

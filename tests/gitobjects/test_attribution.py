@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.gitobjects.histories import FORMATS, make_bare, make_history, open_database, run_git
 
 from siltstone.core.budget import Budget
 from siltstone.core.errors import BudgetExceeded
@@ -13,6 +12,7 @@ from siltstone.gitobjects.attribution import Context, attribute
 from siltstone.gitobjects.commits import walk_commits
 from siltstone.gitobjects.ids import ObjectId
 from siltstone.gitobjects.ledger import Reason
+from tests.gitobjects.histories import FORMATS, make_bare, make_history, open_database, run_git
 
 
 def blob_ids(repository: Path) -> list[ObjectId]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.gitobjects.histories import FORMATS, make_bare, make_history, open_database, run_git
 
 from siltstone.core.budget import Budget
 from siltstone.core.errors import BudgetExceeded, ConfigError, CorruptDataError
 from siltstone.gitobjects.commits import ORDERS, CommitHistory, CommitRecord, parse_commit_links, walk_commits
 from siltstone.gitobjects.ids import ObjectId
 from siltstone.gitobjects.ledger import Reason
+from tests.gitobjects.histories import FORMATS, make_bare, make_history, open_database, run_git
 
 
 def rev_list(repository: Path, *words: str) -> list[str]:

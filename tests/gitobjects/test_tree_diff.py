@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.gitobjects.histories import FORMATS, make_bare, make_history, open_database, run_git
 
 from siltstone.core.errors import CorruptDataError
 from siltstone.gitobjects.commits import walk_commits
@@ -13,6 +12,7 @@ from siltstone.gitobjects.ids import SHA1, Kind, ObjectId
 from siltstone.gitobjects.ledger import Reason
 from siltstone.gitobjects.tree_diff import ChangeKind, TreeDiffer, diff_trees
 from siltstone.gitobjects.trees import TreeEntry, TreeFile, iter_tree_files, parse_tree
+from tests.gitobjects.histories import FORMATS, make_bare, make_history, open_database, run_git
 
 EMPTY_TREE = SHA1.object_id(Kind.TREE, b"")
 

@@ -16,7 +16,8 @@ FILES = {
         "class Order(Model):\n    def check(self):\n        return bool(self.lines)\n"
     ),
     "shop/views.py": (
-        "from shop.models import Order\n\n\ndef place(request):\n    order = Order()\n    order.save()\n    return render(order)\n"
+        "from shop.models import Order\n\n\ndef place(request):\n    order = Order()\n    order.save()\n"
+        "    return render(order)\n"
     ),
     "web/app.ts": (
         "import { total } from './total';\n\nexport interface Line { price: number }\n\n"

@@ -12,10 +12,9 @@ import pytest
 from siltstone import CorruptDataError, Graph, IncompleteError, NotFoundError, ingest
 from siltstone.core import Cancelled, ConfigError, Progress
 from siltstone.detection.rules import RuleSet, default_rules
-from siltstone.graph.store import find_database
 from siltstone.graph.reader import StoreReader
+from siltstone.graph.store import find_database
 from siltstone.ingestion.summary import IngestSummary
-
 from tests.ingestion.sample import FILES, Git, commit_all, make_sample, planted_token
 
 

@@ -7,10 +7,10 @@ import subprocess
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from siltstone._native.base32 import decode, encode
-from tests.reference import base32 as reference
 
+from siltstone._native.base32 import decode, encode
 from siltstone.core.errors import CorruptDataError
+from tests.reference import base32 as reference
 
 ALPHABET = reference.ALPHABET
 SHA512_INPUT = b"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq"

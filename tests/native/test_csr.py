@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from siltstone._native.csr import Csr, build_csr
-from tests.reference import csr as reference
 
+from siltstone._native.csr import Csr, build_csr
 from siltstone.core.errors import ConfigError, CorruptDataError
+from tests.reference import csr as reference
 
 
 @st.composite

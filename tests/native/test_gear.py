@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from siltstone._native.gear import CutScanner, cut_offsets
-from tests.reference import gear as reference
-from tests.reference.splitmix import splitmix_bytes
 
+from siltstone._native.gear import CutScanner, cut_offsets
 from siltstone.content.profiles import Profile, gear_table
 from siltstone.core.errors import ConfigError
+from tests.reference import gear as reference
+from tests.reference.splitmix import splitmix_bytes
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "fastcdc.json").read_text())
 GEAR = gear_table()

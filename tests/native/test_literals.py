@@ -9,10 +9,10 @@ from array import array
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from siltstone._native import literals as kernel
-from tests.reference import literals as reference
 
+from siltstone._native import literals as kernel
 from siltstone.core.errors import ConfigError, UnsupportedError
+from tests.reference import literals as reference
 
 VARIANTS = kernel.variants()
 

@@ -7,10 +7,10 @@ import threading
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from siltstone._native import tree_entries as kernel
-from tests.reference import tree_entries as reference
 
+from siltstone._native import tree_entries as kernel
 from siltstone.core.errors import BudgetExceeded, ConfigError, CorruptDataError
+from tests.reference import tree_entries as reference
 
 SIZES = (20, 32)
 MODES = (0o100644, 0o100755, 0o100664, 0o120000, 0o040000, 0o160000, 0o40755, 1, 0)

@@ -8,10 +8,10 @@ from array import array
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from siltstone._native.tree_graph import TreeGraph
-from tests.reference import tree_graph as reference
 
+from siltstone._native.tree_graph import TreeGraph
 from siltstone.core.errors import BudgetExceeded, ConfigError
+from tests.reference import tree_graph as reference
 
 
 def add(graph: TreeGraph, trees: dict[bytes, bytes]) -> list[int]:

@@ -48,7 +48,7 @@ class Terminal:
         """Return *text* in a style of the terminal, or as it is where colour is off."""
         return f"\x1b[{_STYLES[name]}m{text}\x1b[0m" if self._colour else text
 
-    def progress(self, *, weights: dict[str, float] | None = None, quiet: bool = False) -> Progress:
+    def progress(self, *, weights: Mapping[str, float] | None = None, quiet: bool = False) -> Progress:
         """Return a Progress that draws here; *weights* are the shares of the stages, in the order they run."""
         return Progress(None if quiet else self._draw, weights=weights)
 

@@ -8,7 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from siltstone.codeindex.entities import (
-    Batch, Confidence, EdgeBatch, EdgeKind, EntityBatch, EntityKind, Sink, Source, UnresolvedBatch,
+    Batch,
+    Confidence,
+    EdgeBatch,
+    EdgeKind,
+    EntityBatch,
+    EntityKind,
+    Sink,
+    Source,
+    UnresolvedBatch,
 )
 from siltstone.codeindex.keys import format_key
 

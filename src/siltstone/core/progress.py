@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from siltstone.core.errors import Cancelled
@@ -34,7 +34,7 @@ class Progress:
     """
 
     def __init__(
-        self, render: Callable[[ProgressState], None] | None = None, *, weights: dict[str, float] | None = None
+        self, render: Callable[[ProgressState], None] | None = None, *, weights: Mapping[str, float] | None = None
     ) -> None:
         self._render = render
         self._weights = weights or {}

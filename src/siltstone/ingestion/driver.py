@@ -131,13 +131,12 @@ class _Run:
         with self._stages("scan"):
             scanned = self._scan(rules)
         with self._stages("list"):
-            tree = WorkTree(self._database)
-            files = tree.list_files()
+            files = WorkTree(self._database, ledger=self._ledger).list_files()
             scip = scip or self._find_scip(files)
             rows, inputs = self._fingerprint(files, scip)
         unchanged = self._before.get("inputs") == inputs
         with self._stages("index"):
-            code, gaps = self._code_before() if unchanged else self._index(tree, files, scip, workers)
+            code, gaps = self._code_before() if unchanged else self._index(files, scip, workers)
         self._ledger.merge(gaps)
         if require_complete and not self._ledger.complete:
             raise IncompleteError("not everything was read, and completeness was required",
@@ -196,7 +195,9 @@ class _Run:
                     whole.update(window)
         return rows, whole.hexdigest()
 
-    def _index(self, tree: WorkTree, files: Sequence[WorkFile], scip: Path | None, workers: int) -> tuple[CodeSummary, CoverageLedger]:
+    def _index(
+        self, files: Sequence[WorkFile], scip: Path | None, workers: int
+    ) -> tuple[CodeSummary, CoverageLedger]:
         gaps = CoverageLedger()
         by_path = {file.path: file for file in files}
         reader = WorkTree(self._database, ledger=gaps)
