@@ -1,0 +1,120 @@
+"""``silt store`` as a user runs it: files, streams, names, errors, exit codes."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from siltstone.cli.main import main
+
+DATA = random.Random(11).randbytes(300_000)
+
+
+@pytest.fixture
+def silt(tmp_path):
+    """Run the command in an empty folder."""
+
+    def run(*words, input=b"", code=0):  # noqa: A002
+        done = subprocess.run([sys.executable, "-P", "-m", "siltstone.cli.main", "store", *words], cwd=tmp_path, input=input,
+                              capture_output=True, timeout=60, check=False)
+        assert done.returncode == code, (done.returncode, done.stdout[-500:], done.stderr[-2000:])
+        assert b"Traceback" not in done.stderr
+        return done
+
+    return run
+
+
+@pytest.fixture
+def fails(tmp_path, monkeypatch, capsys):
+    """Run the command in this process and return what it says on stderr."""
+    monkeypatch.chdir(tmp_path)
+    before = signal.getsignal(signal.SIGTERM)
+
+    def run(code, *words):
+        try:
+            found = main(["store", *words])
+        except SystemExit as error:
+            found = error.code
+        assert found == code
+        return capsys.readouterr().err
+
+    yield run
+    signal.signal(signal.SIGTERM, before)
+
+
+def test_a_file_goes_in_and_comes_back(silt, tmp_path):
+    (tmp_path / "in.bin").write_bytes(DATA)
+    put = json.loads(silt("put", "st", "in.bin", "--json").stdout)
+    assert put["files"][0]["size"] == len(DATA)
+    assert put["new_chunks"] == put["chunks"] > 1
+    (tmp_path / "in.bin").unlink()
+    done = silt("get", "st", "in.bin")
+    assert (tmp_path / "in.bin").read_bytes() == DATA
+    assert b"PROGRESS:" in done.stderr
+    assert silt("get", "st", "in.bin", "-o", "other", "--quiet").stderr == b""
+    assert (tmp_path / "other").read_bytes() == DATA
+
+
+def test_streams_go_in_and_come_back(silt):
+    silt("put", "st", "-", "--name", "stream", input=DATA)
+    assert silt("get", "st", "stream", "-o", "-").stdout == DATA
+
+
+def test_list_and_verify(silt, tmp_path):
+    for name in ("b", "a"):
+        (tmp_path / name).write_bytes(DATA)
+    silt("put", "st", "b", "a")
+    listed = json.loads(silt("list", "st", "--json").stdout)
+    assert [file["name"] for file in listed["files"]] == ["a", "b"]
+    assert listed["stats"]["bytes"] == 2 * len(DATA)
+    assert listed["stats"]["chunk_bytes"] == len(DATA)
+    assert silt("list", "st").stdout.count(b"\n") == 2
+    assert json.loads(silt("verify", "st", "--json").stdout)["problems"] == []
+    [pack] = (tmp_path / "st" / "packs").iterdir()
+    pack.write_bytes(pack.read_bytes()[:100] + b"?" + pack.read_bytes()[101:])
+    assert b"digest" in silt("verify", "st", code=2).stdout
+    error = json.loads(silt("get", "st", "a", "-o", "x", "--json", code=2).stdout)["error"]
+    assert error["code"] == "corrupt"
+    assert not (tmp_path / "x").exists()
+
+
+def test_clear_errors(fails, tmp_path):
+    (tmp_path / "a").write_bytes(b"1")
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "a").write_bytes(b"2")
+    assert "already: a" in fails(1, "put", "st", "a", "sub/a")
+    assert "absent: No such file" in fails(4, "put", "st", "a", "absent")
+    assert "Is a directory" in fails(4, "put", "st", "sub")
+    fails(0, "put", "st", "a")
+    assert "already: a" in fails(1, "put", "st", "sub/a")
+    fails(0, "put", "st", "sub/a", "--replace")
+    assert "no file of this name: b" in fails(1, "get", "st", "b")
+    assert "--force" in fails(1, "get", "st", "a")
+    fails(0, "get", "st", "a", "--force")
+    assert (tmp_path / "a").read_bytes() == b"2"
+    assert "no chunk store" in fails(1, "list", "sub")
+    assert "no chunk store" in fails(3, "put", "sub", "a")
+    assert "fastcdc-8k" in fails(1, "put", "new", "a", "--profile", "huge")
+    assert not (tmp_path / "new").exists()
+    assert "json" in fails(1, "get", "st", "a", "-o", "-", "--json")
+    assert "required" in fails(1, "put", "st")
+    assert "--name" in fails(1, "put", "st", "-")
+
+
+def test_a_device_is_written_and_not_replaced(silt, tmp_path):
+    (tmp_path / "a").write_bytes(DATA)
+    silt("put", "st", "a")
+    silt("get", "st", "a", "-o", "/dev/null")
+    assert not os.path.isfile("/dev/null")
+
+
+def test_a_name_that_is_no_text_is_shown_escaped(silt, tmp_path):
+    name = os.fsdecode(b"caf\xe9")
+    (tmp_path / name).write_bytes(DATA)
+    assert rb"caf\udce9" in silt("put", "st", name).stdout
+    assert rb"caf\udce9" in silt("list", "st").stdout
+    silt("get", "st", name, "--force")
