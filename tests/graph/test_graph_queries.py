@@ -135,7 +135,7 @@ def brute_reach(entities, edges, seeds, kinds, depth):
     return {key: distance for key, distance in distances.items() if distance}
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("depth", [0, 1, 3, 99])
 def test_blast_radius_equals_the_definition(tmp_path, seed, depth):
     entities, edges, _ = random_graph(seed)

@@ -76,6 +76,7 @@ class GraphStore(StoreReader):
         self.cache = CacheTable(path, connection)
         self._lock, self._budget = lock, budget
         self._load: GraphLoad | None = None
+        self._replacing = False
         self._failed = False
 
     @classmethod
@@ -119,17 +120,17 @@ class GraphStore(StoreReader):
             self.abort()
 
     def begin_graph(self) -> None:
-        """Begin a new graph in place of the old, unless one has begun; needed alone where a tree holds no entity."""
-        if self._load is None:
-            with self._writing():
-                self._load = GraphLoad(self, self._connection, self._budget)
+        """Say that this run makes a new graph, even if nothing is written to it.
+
+        The transaction begins with the first row: until then the cache is written on its own, and survives a crash.
+        """
+        self._replacing = True
 
     def write(self, batch: Batch) -> None:
         """Take one batch of the new graph; of two rows with one key the smaller stays."""
-        self.begin_graph()
-        assert self._load is not None, "begin_graph makes it"
+        load = self._load_in_progress()
         with self._writing():
-            self._load.write(batch)
+            load.write(batch)
 
     def write_files(self, files: Iterable[FileRow]) -> None:
         """Replace the list of files."""
@@ -162,9 +163,10 @@ class GraphStore(StoreReader):
         """Make everything written since the last commit visible, at once; prune the cache where a graph was written."""
         if self._failed:
             raise StoreError("an earlier write failed, nothing can be committed", store=str(self.path))
-        if self._load is not None:
+        if self._replacing or self._load is not None:
+            load = self._load_in_progress()
             with self._writing():
-                values = self._load.finish()
+                values = load.finish()
             self._put_meta(values)
             with self._writing():
                 self.cache.prune()
@@ -193,7 +195,14 @@ class GraphStore(StoreReader):
             self._connection.close()
             self._lock.release()
 
+    def _load_in_progress(self) -> GraphLoad:
+        if self._load is None:
+            with self._writing():
+                self._load = GraphLoad(self, self._connection, self._budget)
+        return self._load
+
     def _end_load(self) -> None:
+        self._replacing = False
         load, self._load = self._load, None
         if load is not None:
             load.release()
