@@ -22,6 +22,7 @@ COMMANDS = {
     "scan": ("siltstone.cli.scan", "search every blob of a repository's history for secrets"),
     "query": ("siltstone.cli.query", "ask the graph: who implements, what breaks, where is the cycle"),
     "store": ("siltstone.cli.store", "keep files in a de-duplicating chunk store, and restore them"),
+    "scip": ("siltstone.cli.scip", "show what a SCIP index holds"),
     "status": ("siltstone.cli.status", "show versions, kernels and the inflate backend"),
 }
 
