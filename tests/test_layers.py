@@ -27,7 +27,6 @@ ADAPTERS = {
     "compression": {"content/compression.py"},
     "lz4": {"content/compression.py"},
     "pygit2": {"gitobjects/clone.py"},
-    "pathspec": {"gitobjects/ignore.py"},
     "re2": {"detection/confirm.py"},
     "tree_sitter": {"codeindex/syntax.py"},
     "google": {"codeindex/scip_shadow.py"},
@@ -112,7 +111,7 @@ def loaded_after(statement: str) -> set[str]:
 
 def test_importing_siltstone_loads_no_heavy_library() -> None:
     loaded = loaded_after("import siltstone")
-    heavy = {"numpy", "pygit2", "tree_sitter", "asyncio", "re2", "blake3", "zstandard", "sqlite3", "pathspec", "subprocess"}
+    heavy = {"numpy", "pygit2", "tree_sitter", "asyncio", "re2", "blake3", "zstandard", "sqlite3", "subprocess"}
     assert not loaded & heavy
     assert not {name for name in loaded if name.startswith("siltstone._native.")}
 

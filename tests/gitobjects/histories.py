@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import random
 import subprocess
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from siltstone.core.budget import Budget
 from siltstone.gitobjects.ids import ALGORITHMS, HashAlgorithm
+from siltstone.gitobjects.object_database import ObjectDatabase
 from tests.conftest import GIT_ENVIRONMENT
 
 FORMATS = ("sha1", "sha256")
@@ -107,10 +107,6 @@ def make_history(folder: Path, format_name: str, seed: int, commits: int = 60, *
     return repository
 
 
-def open_database(path: Path, budget: Budget | None = None):
-    """Return the objects of *path* as a context manager."""
-    from tests.gitobjects.fake_database import CliDatabase
-
-    database = CliDatabase(path)
-    database.budget = budget or database.budget
-    return nullcontext(database)
+def open_database(path: Path, budget: Budget | None = None) -> ObjectDatabase:
+    """Return the objects of *path*, a context manager."""
+    return ObjectDatabase.open(path, budget=budget)

@@ -16,8 +16,10 @@ from tests.gitobjects.histories import run_git
 
 NAMES = [b"a", b"b", b"ab", b"a.c", b"b.c", b"abc", b"A", b".x", b"a b", b"-", b"]", b"!a", b"#a", b"a\\b", b"\xff", b"x1"]
 PIECES = [
-    b"a", b"b", b"ab", b"*", b"**", b"***", b"?", b"[ab]", b"[!a]", b"[^b]", b"[a-c]", b"[]a]", b"[!]]", b"[[:alpha:]]", b"*.c",
-    b"a*", b"*b", b"a*c", b"[a", b"\\a", b"\\*", b"\\!a", b"\\#a", b"!a", b"#a", b"a ", b"a\\ ", b".x", b".*", b"a**c", b"x[0-9]",
+    b"a", b"b", b"ab", b"*", b"**", b"***", b"?", b"[ab]", b"[!a]", b"[^b]", b"[a-c]", b"[]a]", b"[!]]", b"[[:alpha:]]",
+    b"*.c",
+    b"a*", b"*b", b"a*c", b"[a", b"\\a", b"\\*", b"\\!a", b"\\#a", b"!a", b"#a", b"a ", b"a\\ ", b".x", b".*", b"a**c",
+    b"x[0-9]",
     b"[[:digit:][:lower:]]", b"[z-a]", b"[a-]", b"[-a]", b"\xff", b"[\\]]", b"a\\\\b", b"[[:nope:]]", b"x\\", b"",
 ]
 

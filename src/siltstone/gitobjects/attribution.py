@@ -18,7 +18,7 @@ from siltstone.core.progress import NO_PROGRESS, Progress
 from siltstone.gitobjects.commits import CommitHistory
 from siltstone.gitobjects.ids import Kind, ObjectId
 from siltstone.gitobjects.ledger import Reason
-from siltstone.gitobjects.object_source import ObjectSource
+from siltstone.gitobjects.object_database import ObjectDatabase
 from siltstone.gitobjects.trees import DEPTH_LIMIT, PATH_LIMIT_BYTES, find_entries, is_submodule, is_tree
 
 
@@ -31,7 +31,7 @@ class Context:
 
 
 def attribute(
-    db: ObjectSource,
+    db: ObjectDatabase,
     blobs: Collection[ObjectId],
     *,
     tips: Collection[ObjectId] | None = None,
@@ -66,17 +66,17 @@ def attribute(
     return dict(sorted(found.items()))
 
 
-def _load_graph(db: ObjectSource, targets: list[ObjectId], progress: Progress) -> TreeGraph:
+def _load_graph(db: ObjectDatabase, targets: list[ObjectId], progress: Progress) -> TreeGraph:
     size = db.algorithm.size
     graph = TreeGraph(b"".join(targets), size, limit_bytes=db.budget.limit("history"))
     for block in db.walk_objects((Kind.TREE,)):
         for i in graph.add_trees(block.data, block.starts, block.ends, block.oids):
-            db.ledger.add(Reason.CORRUPT, bytes(block.oids[i * size : (i + 1) * size]).hex(), "tree")
+            db.ledger.add(Reason.CORRUPT, block.oid(i).hex(), "tree")
         progress.advance(len(block))
     return graph
 
 
-def _tell_unread(db: ObjectSource, unread: bytes) -> None:
+def _tell_unread(db: ObjectDatabase, unread: bytes) -> None:
     """Report trees that commits need and the database lacks; damaged ones were reported when they were read."""
     size = db.algorithm.size
     for oid in sorted({unread[at : at + size] for at in range(0, len(unread), size)}):
@@ -84,7 +84,7 @@ def _tell_unread(db: ObjectSource, unread: bytes) -> None:
 
 
 def _smallest_paths(
-    db: ObjectSource, graph: TreeGraph, root: ObjectId, wanted: Iterable[ObjectId]
+    db: ObjectDatabase, graph: TreeGraph, root: ObjectId, wanted: Iterable[ObjectId]
 ) -> dict[ObjectId, bytes]:
     """Return the smallest path of each blob below *root*.
 

@@ -22,7 +22,7 @@ from siltstone.core.errors import ConfigError, CorruptDataError, NotFoundError
 from siltstone.core.progress import NO_PROGRESS, Progress
 from siltstone.gitobjects.ids import Kind, ObjectId
 from siltstone.gitobjects.ledger import Reason
-from siltstone.gitobjects.object_source import ObjectSource
+from siltstone.gitobjects.object_database import ObjectDatabase
 
 Order = Literal["topological", "date", "oldest"]
 ORDERS: tuple[Order, ...] = ("topological", "date", "oldest")
@@ -76,7 +76,7 @@ class CommitHistory:
     @classmethod
     def load(
         cls,
-        db: ObjectSource,
+        db: ObjectDatabase,
         tips: Collection[ObjectId] | None = None,
         *,
         exclude: Collection[ObjectId] = (),
@@ -96,12 +96,12 @@ class CommitHistory:
         history._tell_cuts(db, parent_ids, shallow)
         return history
 
-    def _read_all(self, db: ObjectSource, progress: Progress) -> bytearray:
+    def _read_all(self, db: ObjectDatabase, progress: Progress) -> bytearray:
         """Fill the columns from every commit object; return the parent ids of all, end to end."""
         parent_ids = bytearray()
         size = self._id_size
         for block in db.walk_objects((Kind.COMMIT,)):
-            view, oids = memoryview(block.data), bytes(block.oids)
+            view, oids = block.data, block.oids
             starts, ends = block.starts.tolist(), block.ends.tolist()
             for i in range(len(block)):
                 oid = oids[i * size : (i + 1) * size]
@@ -119,7 +119,7 @@ class CommitHistory:
             progress.advance(len(block))
         return parent_ids
 
-    def _rows(self, db: ObjectSource, tips: Collection[ObjectId], *, quiet: bool = False) -> list[int]:
+    def _rows(self, db: ObjectDatabase, tips: Collection[ObjectId], *, quiet: bool = False) -> list[int]:
         """Return the commits that *tips* name; one that is missing goes to the ledger unless *quiet*."""
         rows = set()
         for tip in tips:
@@ -146,7 +146,7 @@ class CommitHistory:
                     pending.extend([parent for parent in parents[bounds[row] : bounds[row + 1]] if parent >= 0])
         return met
 
-    def _tell_cuts(self, db: ObjectSource, parent_ids: bytearray, shallow: set[int]) -> None:
+    def _tell_cuts(self, db: ObjectDatabase, parent_ids: bytearray, shallow: set[int]) -> None:
         """Put into the ledger where the chosen history ends early, and unlink the parents of shallow commits."""
         size, missing = self._id_size, set()
         for row in sorted(shallow - {_UNLOADED}):
@@ -255,7 +255,7 @@ class CommitHistory:
 
 
 def walk_commits(
-    db: ObjectSource,
+    db: ObjectDatabase,
     tips: Collection[ObjectId] | None = None,
     *,
     order: Order = "topological",
@@ -270,12 +270,12 @@ def walk_commits(
     return map(history.record, history.ordered_rows(order))
 
 
-def _all_tips(db: ObjectSource) -> list[ObjectId]:
+def _all_tips(db: ObjectDatabase) -> list[ObjectId]:
     head = db.head()
     return sorted({*db.refs().values(), *(() if head is None else (head,))})
 
 
-def _peel(db: ObjectSource, tip: ObjectId, *, quiet: bool) -> ObjectId | None:
+def _peel(db: ObjectDatabase, tip: ObjectId, *, quiet: bool) -> ObjectId | None:
     """Return the commit that a tag leads to, or None; what cannot be read goes to the ledger unless *quiet*."""
     oid = tip
     for _ in range(_TAG_CHAIN_LIMIT):

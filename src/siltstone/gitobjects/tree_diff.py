@@ -16,7 +16,7 @@ from siltstone.core.budget import MIB
 from siltstone.core.errors import CorruptDataError
 from siltstone.gitobjects.ids import ObjectId
 from siltstone.gitobjects.ledger import Reason
-from siltstone.gitobjects.object_source import ObjectSource
+from siltstone.gitobjects.object_database import ObjectDatabase
 from siltstone.gitobjects.trees import find_tree_bytes, is_tree, within_limits
 
 _CACHE_BYTES = 16 * MIB  # trees of the last commits: the old side of the next diff is nearly always among them
@@ -48,7 +48,7 @@ class TreeDiffer:
     For one thread at a time.
     """
 
-    def __init__(self, db: ObjectSource, *, cache_bytes: int = _CACHE_BYTES) -> None:
+    def __init__(self, db: ObjectDatabase, *, cache_bytes: int = _CACHE_BYTES) -> None:
         self._db = db
         self._limit_bytes = cache_bytes
         self._held: OrderedDict[ObjectId, bytes] = OrderedDict()
@@ -106,7 +106,7 @@ class TreeDiffer:
                 stack.pop()
 
 
-def diff_trees(db: ObjectSource, old: ObjectId | None, new: ObjectId | None) -> Iterator[TreeChange]:
+def diff_trees(db: ObjectDatabase, old: ObjectId | None, new: ObjectId | None) -> Iterator[TreeChange]:
     """Yield the paths that differ between two trees, in git's order; None is the empty tree.
 
     For many diffs of one repository keep a `TreeDiffer`: it reads each tree of a chain of commits once.

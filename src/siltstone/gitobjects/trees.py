@@ -14,7 +14,7 @@ from siltstone._native.tree_entries import parse_entries
 from siltstone.core.errors import BudgetExceeded, CorruptDataError, NotFoundError
 from siltstone.gitobjects.ids import Kind, ObjectId
 from siltstone.gitobjects.ledger import Reason
-from siltstone.gitobjects.object_source import ObjectSource
+from siltstone.gitobjects.object_database import ObjectDatabase
 
 PATH_LIMIT_BYTES = 4_096  # PATH_MAX of Linux: a longer path cannot be checked out
 DEPTH_LIMIT = 256  # levels of folders; also what other readers of untrusted trees allow
@@ -68,7 +68,7 @@ def parse_tree(data: bytes, id_size: int) -> list[TreeEntry]:
     return [TreeEntry(mode, name, ObjectId(oid)) for mode, name, oid in parse_entries(data, id_size)]
 
 
-def find_tree_bytes(db: ObjectSource, oid: ObjectId) -> bytes | None:
+def find_tree_bytes(db: ObjectDatabase, oid: ObjectId) -> bytes | None:
     """Return the content of the tree *oid*, or None and a gap in the ledger where it cannot be read."""
     try:
         found = db.read(oid)
@@ -87,7 +87,7 @@ def find_tree_bytes(db: ObjectSource, oid: ObjectId) -> bytes | None:
     return found.data
 
 
-def find_entries(db: ObjectSource, oid: ObjectId) -> list[tuple[int, bytes, bytes]]:
+def find_entries(db: ObjectDatabase, oid: ObjectId) -> list[tuple[int, bytes, bytes]]:
     """Return ``(mode, name, id)`` of the tree *oid*; nothing, and a gap in the ledger, where it cannot be read."""
     data = find_tree_bytes(db, oid)
     if data is None:
@@ -99,7 +99,7 @@ def find_entries(db: ObjectSource, oid: ObjectId) -> list[tuple[int, bytes, byte
         return []
 
 
-def within_limits(db: ObjectSource, path: bytes, depth: int) -> bool:
+def within_limits(db: ObjectDatabase, path: bytes, depth: int) -> bool:
     """Whether a folder at *path*, *depth* levels down, is walked; if not, the ledger says so."""
     if len(path) <= PATH_LIMIT_BYTES and depth <= DEPTH_LIMIT:
         return True
@@ -107,7 +107,7 @@ def within_limits(db: ObjectSource, path: bytes, depth: int) -> bool:
     return False
 
 
-def iter_tree_files(db: ObjectSource, oid: ObjectId) -> Iterator[TreeFile]:
+def iter_tree_files(db: ObjectDatabase, oid: ObjectId) -> Iterator[TreeFile]:
     """Yield every file, symlink and submodule below the tree *oid*, sorted by path as git sorts them.
 
     Each tree on the way to the current file is held once.  Paths over 4096 bytes or 256 levels, and trees that cannot be
