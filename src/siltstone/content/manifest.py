@@ -89,8 +89,12 @@ class ManifestWriter:
         self._file.flush()
         return stored
 
+    def seal(self) -> None:
+        """Sync the manifest; what can fail for want of space has failed before this returns."""
+        self._file.seal()
+
     def publish(self, target: Path) -> None:
-        """Sync the manifest and give it its name, in place of another of that name."""
+        """Give the manifest its name, in place of another of that name; the caller syncs the folder."""
         self._file.publish(target)
 
     def close(self) -> None:

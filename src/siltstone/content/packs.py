@@ -19,7 +19,7 @@ from siltstone.content.hashing import DIGEST_SIZE, digest_of
 from siltstone.content.staging import StagedFile
 from siltstone.core.budget import MIB, Budget
 from siltstone.core.errors import CorruptDataError
-from siltstone.core.files import WindowedFile
+from siltstone.core.files import WindowedFile, sync_directory
 
 MAGIC = b"SILTPACK"  # DO NOT CHANGE: stored
 _FOOTER = struct.Struct("<QQ32s8s")  # entries, offset of the index, BLAKE3 of index and these two, MAGIC
@@ -75,6 +75,7 @@ class PackWriter:
         self._file.append(counts + seal + MAGIC)
         target = folder / f"{seal[:16].hex()}.pack"
         self._file.publish(target)
+        sync_directory(folder)
         return target
 
     def close(self) -> None:

@@ -16,7 +16,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from siltstone.core.errors import StoreError
-from siltstone.core.files import sync_directory
 
 _LOCK_NAME = "lock"
 _POLL_SECONDS = 0.01
@@ -70,13 +69,17 @@ class StagedFile:
         while rest:
             rest = rest[os.write(self._descriptor, rest):]
 
+    def seal(self) -> None:
+        """Sync the content and close the file: after this only the name is missing."""
+        if self._descriptor >= 0:
+            self.flush()
+            os.fsync(self._descriptor)
+            self.close()
+
     def publish(self, target: Path) -> None:
-        """Sync the content, then give it its name, then sync the name; a file of that name is replaced."""
-        self.flush()
-        os.fsync(self._descriptor)
-        self.close()
+        """Seal the file and give it its name, in place of another file of that name; the caller syncs the folder."""
+        self.seal()
         os.rename(self.path, target)
-        sync_directory(target.parent)
 
     def close(self) -> None:
         """Close the file; what was not published goes with its folder."""

@@ -20,6 +20,7 @@ from siltstone.content.profiles import Profile
 from siltstone.content.staging import Staging, exclusive
 from siltstone.core.budget import MIB
 from siltstone.core.errors import ConfigError
+from siltstone.core.files import sync_directory
 from siltstone.core.metrics import Metrics
 from siltstone.core.progress import Progress
 
@@ -114,11 +115,14 @@ class StoreWriter:
 
     def _publish(self) -> None:
         self._publish_pack()
+        for manifest in self._manifests.values():  # all of them, before the first name appears
+            manifest.seal()
         with exclusive(self._root):
             for name in self._manifests:
                 self._check_free(name, published=True)
             for name, manifest in self._manifests.items():
                 manifest.publish(self._root / "manifests" / manifest_file_name(name))
+            sync_directory(self._root / "manifests")
 
     def _check_free(self, name: str, *, published: bool = False) -> None:
         taken = not published and name in self._manifests

@@ -1,0 +1,26 @@
+"""The names of the content layer that users may rely on, and what loading them costs."""
+
+import subprocess
+import sys
+
+import pytest
+
+import siltstone.content
+
+NAMES = {
+    "ChunkStore", "Chunker", "Compressor", "PROFILES", "Profile", "StoreStats", "StoreWriter", "StoredFile", "VerifyReport",
+    "cut_offsets", "decode_base32", "decompress", "digest_of", "encode_base32", "get_profile", "iter_chunks", "new_hasher",
+}
+
+
+def test_content_names_are_these_and_load():
+    assert set(siltstone.content.__all__) == NAMES
+    assert all(getattr(siltstone.content, name) is not None for name in NAMES)
+    with pytest.raises(AttributeError):
+        siltstone.content.absent  # noqa: B018
+
+
+def test_cutting_loads_no_heavy_library():
+    code = "import sys; from siltstone.content import cut_offsets; cut_offsets(b'x'); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert not {"numpy", "blake3", "zstandard"} & set(done.stdout.split())
