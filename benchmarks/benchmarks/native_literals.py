@@ -22,7 +22,7 @@ def source_text(size: int) -> bytes:
 
 
 class Search:
-    params = (["clean", "dense"], literals.variants())
+    params = (["clean", "dense"], literals.variants())  # noqa: RUF012 - the shape asv reads
     param_names = ("content", "variant")
 
     def setup(self, content, variant):

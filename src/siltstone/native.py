@@ -6,7 +6,8 @@ from importlib import import_module
 from typing import Any
 
 KERNELS = (
-    "base32", "csr", "delta", "gear", "inflate", "literals", "scip", "spill_index", "tree_entries", "tree_graph", "varint",
+    "absent_ids", "base32", "csr", "delta", "gear", "inflate", "literals", "scip", "spill_index", "tree_entries", "tree_graph",
+    "varint",
 )
 
 

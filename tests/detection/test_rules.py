@@ -90,7 +90,7 @@ def test_no_rule_file_spells_out_a_match():
     ],
 )
 def test_rule_that_cannot_be_trusted_is_refused(changes):
-    with pytest.raises(ConfigError, match="demo|''|a b"):
+    with pytest.raises(ConfigError, match=r"demo|''|a b"):
         rule(**changes)
 
 

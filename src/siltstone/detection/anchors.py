@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from siltstone.detection import expressions
-from siltstone.detection.expressions import Choice, Chars, Expression, Node, Repeat
+from siltstone.detection.expressions import Chars, Choice, Expression, Node, Repeat
 
 _MAX_STRINGS = 4_096  # texts that are written out to test a part; beyond it the part counts as not provable
 
