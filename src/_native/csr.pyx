@@ -241,14 +241,18 @@ cdef class Csr:
     cdef const int64_t[::1] _offsets
     cdef const int32_t[::1] _neighbours
     cdef const uint8_t[::1] _kinds
+    cdef bint _ready            # set once; after that the columns never change, so a walk in another thread is safe
 
     def __init__(self, offsets, neighbours, kinds):
         """Check and keep the columns. Raises CorruptDataError where they are not rows of a graph."""
+        if self._ready:
+            raise ConfigError("already initialised", field="Csr")
         for name, buffer in (("offsets", offsets), ("neighbours", neighbours), ("kinds", kinds)):
             if not memoryview(buffer).readonly:
                 raise ConfigError("the buffer can be changed; pass a read-only array", field=name)
         self._check(offsets, neighbours, kinds)
         self._offsets, self._neighbours, self._kinds = offsets, neighbours, kinds
+        self._ready = True
 
     cdef int _check(
         self, const int64_t[::1] offsets, const int32_t[::1] neighbours, const uint8_t[::1] kinds,
@@ -267,7 +271,7 @@ cdef class Csr:
         return 0
 
     cdef int _open(self, Graph* graph) except -1:
-        if self._offsets is None or self._offsets.shape[0] == 0:  # __init__ refuses empty offsets
+        if not self._ready:
             raise ConfigError("not initialised", field="Csr")
         graph.offsets = &self._offsets[0]
         graph.rows = self._offsets.shape[0] - 1

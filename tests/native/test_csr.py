@@ -146,3 +146,5 @@ def test_walk_refuses_what_is_out_of_range(seeds, depth, limit):
 def test_object_that_was_never_initialised_is_refused():
     with pytest.raises(ConfigError):
         Csr.__new__(Csr).components(1)
+    with pytest.raises(ConfigError):
+        kernel_of(1, []).__init__(frozen([0], np.int64), frozen([], np.int32), frozen([], np.uint8))
