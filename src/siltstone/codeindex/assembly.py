@@ -27,6 +27,7 @@ from siltstone.codeindex.extraction import SYSTEM, Extraction
 from siltstone.codeindex.keys import edge_key, entity_key, handle
 from siltstone.codeindex.resolution import Resolver, Target, edge_kind
 from siltstone.codeindex.summary import IndexSummary
+from siltstone.codeindex.workspace import Root
 from siltstone.core.progress import Progress
 
 _BATCH_ROWS = 20_000
@@ -39,7 +40,7 @@ class Assembly:
     """Collects the rows of one repository, then writes them."""
 
     def __init__(self, repo_id: str, names: Sequence[str], languages: Sequence[str],
-                 extractions: Mapping[int, Extraction], roots: Sequence[str], progress: Progress) -> None:
+                 extractions: Mapping[int, Extraction], roots: Sequence[Root], progress: Progress) -> None:
         self._repo_id, self._names, self._languages = repo_id, names, languages
         self._extractions, self._progress = extractions, progress
         self._resolver = Resolver(names, extractions, roots)

@@ -63,7 +63,7 @@ def cache_key(language: str, content: bytes) -> bytes:
 
 def index_repository(
     files: Sequence[SourceFile],
-    read: Callable[[SourceFile], bytes],
+    read: Callable[[SourceFile], bytes | None],
     sink: Sink,
     *,
     repo_id: str,
@@ -77,7 +77,7 @@ def index_repository(
 ) -> IndexSummary:
     """Index *files* into *sink* and return what was found; *sink* is not closed.
 
-    *read* is called in this thread, once per file. A file that cannot be read, decoded or parsed stays a file entity and
+    *read* is called in this thread, once per file; None says that it has noted the gap itself. A file that cannot be read, decoded or parsed stays a file entity and
     is noted in *ledger*. Raises BudgetExceeded where the rows in memory pass the budget "index".
     """
     job = _Job(
@@ -90,7 +90,7 @@ def index_repository(
         with metrics.timer("index: resolve"):
             progress.stage("resolve", len(job.names))
             roots = find_roots(job.names, job.manifest)
-            assembly = Assembly(repo_id, job.names, job.languages, job.extractions, [root.path for root in roots], progress)
+            assembly = Assembly(repo_id, job.names, job.languages, job.extractions, roots, progress)
             assembly.build()
         with metrics.timer("index: write"):
             progress.stage("write")
@@ -105,7 +105,7 @@ class _Job:
     """The extraction of one run."""
 
     files: list[SourceFile]
-    read: Callable[[SourceFile], bytes]
+    read: Callable[[SourceFile], bytes | None]
     cache: ExtractionCache | None
     budget: Budget
     progress: Progress
@@ -187,7 +187,7 @@ class _Job:
             reason = Reason.UNREADABLE if isinstance(error, OSError) else Reason.CORRUPT
             self.ledger.add(reason, file.path, type(error).__name__)
             return None
-        if len(content) > limit:
+        if content is not None and len(content) > limit:
             self.ledger.add(Reason.OVERSIZE, file.path, f"{len(content):,} bytes")
             return None
         return content

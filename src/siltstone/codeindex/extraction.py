@@ -53,6 +53,7 @@ class Extraction:
     import_locals: list[str] = field(default_factory=list)  # the name it binds; "*" for all
     import_modules: list[str] = field(default_factory=list)  # as written, of the language's own form
     import_names: list[str] = field(default_factory=list)  # the member asked for; "" for the module itself, "*" for all
+    import_scopes: list[int] = field(default_factory=list)  # row of the innermost definition around it, -1: the file
     import_flags: list[int] = field(default_factory=list)
     import_lines: list[int] = field(default_factory=list)
     import_columns: list[int] = field(default_factory=list)
@@ -93,6 +94,7 @@ class Extraction:
             all(size == expected[name.partition("_")[0]] for name, size in lengths.items())
             and all(-1 <= parent < row for row, parent in enumerate(self._parents_in_order()))
             and _within(self.use_scopes, -1, definitions)
+            and _within(self.import_scopes, -1, definitions)
             and _within(self.use_heads, floor + 1, definitions)
             and _within(bindings, floor + 1, definitions)
             and _within(list(self.members), -1, definitions)

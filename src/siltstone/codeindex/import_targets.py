@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from siltstone.codeindex.extraction import Extraction
+from siltstone.codeindex.workspace import Root
 
 Target = tuple[int, int]  # file, row of the definition (-1: the file itself)
 
@@ -21,6 +22,12 @@ class Lookups(Protocol):
     def lookup(self, file: int, name: str) -> Target | None:
         """Return what *name* means at the top of *file*."""
 
+    def import_target(self, file: int, row: int) -> Target | None:
+        """Return what the name bound by an import row stands for."""
+
+    def once(self, file: int, name: str) -> Target | None:
+        """Ask `fallback` for the top of *file*, unless the same question is being answered."""
+
     def member(self, target: Target, name: str) -> Target | None:
         """Return a member of a module or type."""
 
@@ -28,7 +35,7 @@ class Lookups(Protocol):
 class ImportTargets:
     """The rules that all languages share: none. Each language overrides what it has."""
 
-    def __init__(self, paths: Sequence[str], extractions: Mapping[int, Extraction], roots: Sequence[str],
+    def __init__(self, paths: Sequence[str], extractions: Mapping[int, Extraction], roots: Sequence[Root],
                  lookups: Lookups) -> None:
         self.paths, self.extractions, self.lookups = paths, extractions, lookups
         self.roots = roots
@@ -46,13 +53,20 @@ class ImportTargets:
         """Return (module, parts used) where the name itself spells a module path, as after ``import a.b``."""
         return None
 
-    def fallback(self, file: int, name: str) -> Target | None:
-        """Return what *name* means at the top of *file* though nothing binds it: star imports, the same package."""
+    def fallback(self, file: int, name: str, scope: int) -> Target | None:
+        """Return what *name* means in the definition *scope* (-1: the file) though nothing binds it there.
+
+        Star imports, the same package, included files.
+        """
         return None
 
-    def absolute(self, file: int, parts: list[str]) -> Target | None:
+    def absolute(self, file: int, parts: list[str], scope: int) -> Target | None:
         """Return the target of a name that is a path from the outermost module."""
         return None
+
+    def member_of_module(self, file: int, name: str) -> Target | None:
+        """Return what the module *file* gives to others under *name*."""
+        return self.lookups.lookup(file, name)
 
     def scattered_member(self, target: Target, name: str) -> Target | None:
         """Return a member that another file adds to a type."""

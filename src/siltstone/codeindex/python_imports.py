@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from siltstone.codeindex.extraction import Extraction
 from siltstone.codeindex.import_targets import ImportTargets, Lookups, Target
+from siltstone.codeindex.workspace import Root
 
 _LAYOUTS = ("", "src", "lib")  # where a project keeps its packages, below its root
 
@@ -13,15 +14,14 @@ _LAYOUTS = ("", "src", "lib")  # where a project keeps its packages, below its r
 class PythonImports(ImportTargets):
     """A module is known by its stem: its path without ``.py``, or the folder of a package."""
 
-    def __init__(self, paths: Sequence[str], extractions: Mapping[int, Extraction], roots: Sequence[str],
+    def __init__(self, paths: Sequence[str], extractions: Mapping[int, Extraction], roots: Sequence[Root],
                  lookups: Lookups) -> None:
         super().__init__(paths, extractions, roots, lookups)
         self._files = _files_by_stem(paths, extractions)
         self._packages = {stem for stem, file in self._files.items() if "/__init__.py" in "/" + paths[file]}
         self._folders = _folders(self._files)
-        self._declared = [
-            "/".join(part for part in (root, layout) if part) for root in sorted({"", *roots}) for layout in _LAYOUTS
-        ]
+        tops = sorted({"", *(root.path for root in roots if root.kind == "python")})
+        self._declared = ["/".join(part for part in (top, layout) if part) for top in tops for layout in _LAYOUTS]
         self._own: dict[str, str] = {}
         self._stems: dict[tuple[str, str], str | None] = {}
         self._stars: dict[int, list[int]] = {}
@@ -65,7 +65,7 @@ class PythonImports(ImportTargets):
                 best = module, used
         return best
 
-    def fallback(self, file: int, name: str) -> Target | None:
+    def fallback(self, file: int, name: str, scope: int) -> Target | None:
         """A submodule of a package, or the one star import that has the name where all star imports are known."""
         path = self.paths[file]
         if path.endswith("__init__.py"):

@@ -14,6 +14,7 @@ from siltstone.codeindex.extraction import AMBIGUOUS, FIRST_IMPORT, SELF, SUPER,
 from siltstone.codeindex.import_rules import import_targets_of
 from siltstone.codeindex.import_targets import ImportTargets, Target
 from siltstone.codeindex.syntax_rules import RULES
+from siltstone.codeindex.workspace import Root
 
 _FOLLOW_LIMIT = 24  # re-exports or base classes followed for one name: longer chains are cycles in all but name
 _EMPTY_BASES = frozenset({"object", "ABC", "abc.ABC", "Generic", "typing.Generic", "Protocol", "typing.Protocol",
@@ -36,7 +37,7 @@ _NOTHING = Resolved(None)
 class Resolver:
     """Answers for a closed set of files."""
 
-    def __init__(self, paths: Sequence[str], extractions: Mapping[int, Extraction], roots: Sequence[str] = ()) -> None:
+    def __init__(self, paths: Sequence[str], extractions: Mapping[int, Extraction], roots: Sequence[Root] = ()) -> None:
         self.paths = paths
         self.extractions = extractions
         self._linkers: dict[str, ImportTargets] = import_targets_of(paths, extractions, roots, self)
@@ -143,10 +144,13 @@ class Resolver:
                 if not self._heritage_is_known(around) and len(parts) == 1:
                     return _NOTHING  # a base that we do not see may have it
                 around = self.owner(around[0], self.extractions[around[0]].definition_parents[around[1]])
-        found = self.linker(file).fallback(file, parts[0])
-        if found is not None:
-            return self._walk(found, parts[1:])
-        return Resolved(self.linker(file).absolute(file, parts))
+        linker = self.linker(file)
+        found = linker.fallback(file, parts[0], scope)
+        known = self._walk(found, parts[1:]) if found is not None else _NOTHING
+        if known.whole is not None:
+            return known
+        whole = linker.absolute(file, parts, scope)
+        return Resolved(whole) if whole is not None else known
 
     def _walk(self, target: Target | None, parts: Sequence[str]) -> Resolved:
         part = None
@@ -166,13 +170,17 @@ class Resolver:
         """Return what *name* means at the top of *file*: defined there, imported there, or what its language adds."""
         code = self.extractions[file].members.get(-1, {}).get(name)
         if code is None:
-            return self._once(file, name, -1)
+            return self.once(file, name)
         return self._coded(file, code)
 
     def _coded(self, file: int, code: int) -> Target | None:
         if code >= 0:
             return file, code
         return self.import_target(file, FIRST_IMPORT - code) if code <= FIRST_IMPORT else None
+
+    def once(self, file: int, name: str) -> Target | None:
+        """Return what the language adds to the names at the top of *file*."""
+        return self._once(file, name, -1)
 
     def _once(self, file: int, name: str, row: int) -> Target | None:
         """Ask the slow way, unless the same question is being answered further up or the way is too long."""
@@ -181,7 +189,7 @@ class Resolver:
             return None
         self._open.add(question)
         try:
-            return self.linker(file).fallback(file, name) if row < 0 else self._inherited((file, row), name)
+            return self.linker(file).fallback(file, name, -1) if row < 0 else self._inherited((file, row), name)
         finally:
             self._open.discard(question)
 
@@ -189,7 +197,7 @@ class Resolver:
         """Return the member *name* of a module or type, its own or of the first base class that has it."""
         file, row = target
         if row < 0:
-            return self.lookup(file, name)
+            return self.linker(file).member_of_module(file, name)
         rows = self.extractions[file]
         code = rows.members.get(row, {}).get(name)
         if code is not None:

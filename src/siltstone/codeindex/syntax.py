@@ -47,5 +47,6 @@ def _tools(language: str) -> tuple[Any, Any]:
 
     rules = RULES[language]
     grammar = Language(getattr(import_module(rules.grammar), rules.language_function)())
-    patterns = resources.files("siltstone.codeindex").joinpath("queries", f"{language}.scm").read_text("utf-8")
-    return Parser(grammar), QueryCursor(Query(grammar, patterns))
+    folder = resources.files("siltstone.codeindex").joinpath("queries")
+    patterns = [folder.joinpath(f"{name}.scm").read_text("utf-8") for name in rules.queries]
+    return Parser(grammar), QueryCursor(Query(grammar, "\n".join(patterns)))

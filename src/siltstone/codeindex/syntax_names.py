@@ -26,6 +26,13 @@ class Texts:
         start, end = node.start_byte, node.end_byte
         return self.source[start : min(end, start + _NAME_LIMIT)].decode("utf-8", "replace")
 
+    def name(self, node: Any) -> str:
+        """Return the name of a definition, '' where it is computed or no name."""
+        text = "".join(self.plain(node).split())
+        if node.type in ("destructor_name", "operator_name"):
+            return text.replace(".", "")
+        return text.strip("\"'#") if text.strip("\"'#").isidentifier() else ""
+
     def dotted(self, node: Any, start: int, end: int) -> str:
         """Return the name at *node* as written, without white space; ".name" where it hangs on another expression."""
         if end - start <= _NAME_LIMIT:
@@ -66,6 +73,8 @@ class Texts:
             return name
         if name.startswith("super()."):
             return "super"
+        if name.startswith("self::"):
+            return "self::"
         for separator in self._separators:
             name = name.replace(separator, ".")
         return name.partition(".")[0]
@@ -107,7 +116,8 @@ _PATTERN_TYPES = frozenset({
     "array_pattern", "object_pattern", "rest_pattern", "pair_pattern", "assignment_pattern", "object_assignment_pattern",
     "expression_list", "tuple_struct_pattern", "struct_pattern", "field_pattern", "slice_pattern", "ref_pattern", "mut_pattern",
     "reference_pattern", "or_pattern", "captured_pattern", "remaining_field_pattern", "match_pattern",
-    "init_declarator", "pointer_declarator", "array_declarator", "reference_declarator", "structured_binding_declarator",
+    "init_declarator", "pointer_declarator", "variable_declarator", "array_declarator", "reference_declarator",
+    "structured_binding_declarator",
     "parenthesized_declarator", "inferred_parameters",
 })
 
@@ -120,10 +130,43 @@ def _pattern_parts(node: Any) -> list[Any]:
         left = node.child_by_field_name("left")
         return [left] if left is not None else []
     if node.type.endswith("declarator"):
-        inner = node.child_by_field_name("declarator")
+        inner = node.child_by_field_name("declarator") or node.child_by_field_name("name")
         return [inner] if inner is not None else list(node.named_children)
     skipped = node.child_by_field_name("type")
     return [child for child in node.named_children if child != skipped]
+
+
+def find_targets(node: Any, names: tuple[str, ...]) -> list[Any]:
+    """Return the nodes that hold the names of the variables that *node* declares."""
+    if node.type in _NAME_TYPES:
+        return [node]
+    return next((found for found in map(node.children_by_field_name, names) if found), [])
+
+
+def is_single_name(node: Any) -> bool:
+    """Whether a variable is declared by its name, and not by a pattern."""
+    name = node.child_by_field_name("name") or node.child_by_field_name("property")
+    return name is not None and name.type in _NAME_TYPES
+
+
+def find_body(node: Any, otherwise: int) -> int:
+    """Return the byte at which the header of a definition ends."""
+    body = node.child_by_field_name("body")
+    if body is None:
+        value = node.child_by_field_name("value")
+        body = value.child_by_field_name("body") if value is not None else None
+    if body is None and node.type == "type_spec":
+        body = node.child_by_field_name("type")
+        if body is not None and body.type not in ("struct_type", "interface_type"):
+            body = None
+    return int(body.start_byte) if body is not None else otherwise
+
+
+def receiver_name(node: Any) -> Any:
+    """Return the node of the name that a Go method gives its receiver, or None."""
+    receiver = node.child_by_field_name("receiver")
+    parameters = receiver.named_children if receiver is not None else []
+    return parameters[0].child_by_field_name("name") if parameters else None
 
 
 def find_name(node: Any, texts: Texts) -> tuple[str, Any]:
@@ -131,8 +174,11 @@ def find_name(node: Any, texts: Texts) -> tuple[str, Any]:
     receiver = node.child_by_field_name("receiver")
     if receiver is not None:
         return _receiver_type(receiver, texts), node.child_by_field_name("name")
-    name = node.child_by_field_name("name")
+    name = node.child_by_field_name("name") or node.child_by_field_name("property") or node.child_by_field_name("left")
     if name is not None:
+        if name.type == "type" and name.named_child_count:  # Python: `type Name[T] = …`
+            name = name.named_children[0]
+            name = name.named_children[0] if name.type == "generic_type" else name
         return "", name
     if node.type == "impl_item":
         return _bare_type(node.child_by_field_name("type"), texts), None
@@ -149,7 +195,7 @@ def _declared(node: Any, texts: Texts) -> tuple[str, Any]:
             while name is not None and name.type == "qualified_identifier":
                 name = name.child_by_field_name("name")
             scope = texts.plain(at).rpartition("::")[0] if name is not None else ""
-            owner = ".".join(part.strip() for part in scope.split("::"))
+            owner = ".".join(part.partition("<")[0].strip() for part in scope.split("::"))
             return owner if owner.replace(".", "_").isidentifier() else "", name
         inner = at.child_by_field_name("declarator")
         if inner is None and at.type.endswith("declarator") and at.named_child_count:

@@ -8,9 +8,17 @@ from __future__ import annotations
 from typing import Any
 
 from siltstone.codeindex.entities import EdgeKind, EntityKind
-from siltstone.codeindex.extraction import LOCAL, TYPE_PARAMETER, UNKNOWN, Extraction
+from siltstone.codeindex.extraction import EXPORTED, FIRST_IMPORT, LOCAL, SELF, SUBMODULE, TYPE_PARAMETER, UNKNOWN, Extraction
 from siltstone.codeindex.syntax_imports import IMPORT_READERS
-from siltstone.codeindex.syntax_names import Texts, find_name, iter_bound_names
+from siltstone.codeindex.syntax_names import (
+    Texts,
+    find_body,
+    find_name,
+    find_targets,
+    is_single_name,
+    iter_bound_names,
+    receiver_name,
+)
 from siltstone.codeindex.syntax_rules import LanguageRules
 from siltstone.codeindex.syntax_scopes import (
     BLOCK_SCOPE,
@@ -27,26 +35,32 @@ _DEPTH_LIMIT = 200  # scopes inside scopes; what lies deeper counts to the scope
 _DEFINITION_DEPTH_LIMIT = 48  # definitions inside definitions; deeper ones would make names of quadratic length
 
 # Roles in the order in which they count where two captures begin at the same byte and are equally long.
-(DECORATED, MODULE, CLASS, INTERFACE, TYPE, FUNCTION, MEMBERS, VARIABLE, FIELD, BLOCK, FUNCTION_BLOCK, LOCAL_NAME, PATTERN,
- TYPE_PARAMETER_NAME, IMPORT, PACKAGE, CALL, REFERENCE, TYPE_USE, INHERITS, IMPLEMENTS) = range(21)
+(DECORATED, MODULE, CLASS, INTERFACE, TYPE, FUNCTION, MEMBERS, IMPORT, FIELD, VARIABLE, ENUMERATOR, BLOCK, FUNCTION_BLOCK,
+ ANONYMOUS_CLASS, LOCAL_NAME, PATTERN, TYPE_PARAMETER_NAME, PACKAGE,
+ INHERITS, IMPLEMENTS, CALL, INVOCATION, COMPONENT, REFERENCE, TYPE_USE) = range(25)
 ROLES = {
     "decorated": DECORATED,  # a definition together with what decorates it
     "module": MODULE, "class": CLASS, "interface": INTERFACE, "type_alias": TYPE, "function": FUNCTION,
     "members": MEMBERS,  # a block of members of a type that is defined elsewhere (Rust impl)
     "variable": VARIABLE,  # an entity outside of functions, a local name inside
     "field": FIELD,  # a variable that belongs to a type
+    "enumerator": ENUMERATOR,  # a field that is also seen around its type (C)
     "block": BLOCK,  # a scope of its own for local names
     "function_block": FUNCTION_BLOCK,  # a nameless function with a receiver of its own
+    "anonymous_class": ANONYMOUS_CLASS,  # a nameless subclass: plain names inside may be inherited ones
     "local": LOCAL_NAME, "pattern": PATTERN, "type_parameter": TYPE_PARAMETER_NAME,
     "import": IMPORT, "package": PACKAGE,
+    "invocation": INVOCATION,  # a call whose name reaches from `object` to `name` (Java)
+    "component": COMPONENT,  # an element of JSX: a reference unless it is one of the page
     "call": CALL, "reference": REFERENCE, "type": TYPE_USE, "inherits": INHERITS, "implements": IMPLEMENTS,
 }
 _KINDS = {MODULE: EntityKind.MODULE, CLASS: EntityKind.CLASS, INTERFACE: EntityKind.INTERFACE, TYPE: EntityKind.TYPE,
           FUNCTION: EntityKind.FUNCTION}
-_SCOPE_KINDS = {MODULE: MODULE_SCOPE, CLASS: TYPE_SCOPE, INTERFACE: TYPE_SCOPE, TYPE: TYPE_SCOPE, FUNCTION: FUNCTION_SCOPE}
-_EDGES = {CALL: int(EdgeKind.CALLS), REFERENCE: int(EdgeKind.REFERENCES), TYPE_USE: int(EdgeKind.TYPE_OF),
+_SCOPE_KINDS = {MODULE: MODULE_SCOPE, CLASS: TYPE_SCOPE, INTERFACE: TYPE_SCOPE, TYPE: ITEM_SCOPE, FUNCTION: FUNCTION_SCOPE}
+_EDGES = {CALL: int(EdgeKind.CALLS), INVOCATION: int(EdgeKind.CALLS), COMPONENT: int(EdgeKind.REFERENCES),
+          REFERENCE: int(EdgeKind.REFERENCES), TYPE_USE: int(EdgeKind.TYPE_OF),
           INHERITS: int(EdgeKind.INHERITS), IMPLEMENTS: int(EdgeKind.IMPLEMENTS)}
-_SEPARATORS = str.maketrans({"-": ".", ">": "", ":": ".", "?": ""})
+_PATHS = frozenset({"qualified_type", "nested_type_identifier", "scoped_type_identifier", "scoped_identifier"})
 
 
 class Rows:
@@ -59,7 +73,9 @@ class Rows:
         self.names = Names(self.out, rules)
         self._stack = [Scope(FILE_SCOPE, len(source) + 1, 0, -1, None, "")]
         self._scopes: list[Scope] = list(self._stack)  # those whose names others may ask for
-        self._done: set[int] = set()  # start bytes of definitions that their decoration brought along
+        self._done: set[int] = set()  # start bytes of definitions that are read, and of names that are no uses
+        self._functions: set[tuple[int, int]] = set()  # declarations of functions, which are not variables
+        self._covered = 0  # end of the last path of modules and types: its parts are no uses
         self._uses: list[tuple[int, Scope, int]] = []  # role, scope and byte of each use row
         self._read_import = IMPORT_READERS[language]
 
@@ -70,17 +86,17 @@ class Rows:
             role = ROLES[name]
             events += [(node.start_byte, -node.end_byte, role, row, node) for row, node in enumerate(nodes)]
         events.sort()
-        stack, last = self._stack, (-1, 0, 0)
+        stack, last = self._stack, (-1, 0)
         for start, minus_end, role, _, node in events:
             while stack[-1].end <= start:
                 stack.pop()
-            if (start, minus_end, role) == last:
-                continue  # two patterns found the same node
-            last = (start, minus_end, role)
-            if role >= CALL:
-                self._use(role, node, start, -minus_end)
+            if role >= INHERITS:
+                if (start, minus_end) != last and start not in self._done:  # another pattern found this node; a name
+                    self._use(role, node, start, -minus_end)
+                last = (start, minus_end)
             elif role == LOCAL_NAME:
                 self.names.bind(stack[-1], self.texts.plain(node), LOCAL)
+                self._done.add(start)
             else:
                 self._structure(role, node, start, -minus_end)
         return self._finish()
@@ -94,8 +110,12 @@ class Rows:
         elif role <= FUNCTION:
             if start not in self._done:
                 self._define(role, node, node)
-        elif role in (VARIABLE, FIELD):
-            self._define_variables(role, node)
+        elif role in (VARIABLE, FIELD, ENUMERATOR):
+            if (start, end) not in self._functions:
+                self._define_variables(role, node)
+        elif role == ANONYMOUS_CLASS:
+            self._push(Scope(FUNCTION_SCOPE, end, start, self._stack[-1].definition, self._stack[-1], self._stack[-1].prefix))
+            self._stack[-1].may_inherit = True
         elif role == MEMBERS:
             self._open_members(node, end)
         elif role in (BLOCK, FUNCTION_BLOCK):
@@ -106,10 +126,12 @@ class Rows:
                 self.names.bind(self._stack[-1], self.texts.plain(name), LOCAL)
         elif role == TYPE_PARAMETER_NAME:
             self._stack[-1].names[self.texts.plain(node)] = TYPE_PARAMETER
+            self._done.add(start)
         elif role == IMPORT:
             self._import(node)
         elif role == PACKAGE:
             self.out.package = self.texts.plain(node)
+            self._done.add(start)
 
     def _push(self, scope: Scope) -> None:
         if len(self._stack) < _DEPTH_LIMIT:
@@ -126,19 +148,28 @@ class Rows:
         owner, name_node = find_name(node, self.texts)
         around = self._enclosing()
         scope_kind = _SCOPE_KINDS[role]
-        body = node.child_by_field_name("body")
-        body_start = body.start_byte if body is not None else whole.end_byte
-        name = self.texts.dotted(name_node, name_node.start_byte, name_node.end_byte) if name_node is not None else ""
+        body_start = find_body(node, whole.end_byte)
+        name = self.texts.name(name_node) if name_node is not None else ""
+        self._done.add(node.start_byte)
+        self._functions.add((node.start_byte, node.end_byte))
+        if name_node is not None:
+            self._done.add(name_node.start_byte)
+        if node.type == "declaration" and around.kind == FUNCTION_SCOPE:  # `Type name(value);` is no function
+            self.names.bind(self._stack[-1], name, LOCAL)
+            return
         if not name or "." in name or around.prefix.count(".") > _DEFINITION_DEPTH_LIMIT:
             self._push(Scope(scope_kind, whole.end_byte, body_start, around.definition, self._stack[-1], around.prefix))
             return
         kind = _KINDS[role]
         if role == FUNCTION and (around.kind == TYPE_SCOPE or owner):
             kind = EntityKind.METHOD
+        owner = around.prefix + owner if owner else ""
         prefix = f"{owner}." if owner else around.prefix
-        row = self._add(kind, prefix + name, self._header(node, body_start), whole, name_node, around)
+        row = self._add(kind, prefix + name, around.header + self._header(node, body_start), whole, name_node, around)
         scope = Scope(scope_kind, whole.end_byte, body_start, row, self._stack[-1], f"{prefix}{name}.")
         scope.owner = owner
+        if owner and (receiver := receiver_name(node)) is not None:
+            scope.names[self.texts.plain(receiver)] = SELF
         scope.static = whole is not node and b"staticmethod" in self._decoration(whole, node)
         if owner:
             self._bind_foreign(owner, name, row)
@@ -149,6 +180,8 @@ class Rows:
             self._scopes.append(scope)
 
     def _bind_definition(self, around: Scope, name: str, row: int) -> None:
+        if around.kind == TYPE_SCOPE and f".{around.prefix}".endswith(f".{name}."):
+            return  # a constructor: its name means the type
         if around.owner and around.kind == TYPE_SCOPE:
             self._bind_foreign(around.owner, name, row)
         else:
@@ -189,14 +222,15 @@ class Rows:
     def _define_variables(self, role: int, node: Any) -> None:
         around = self._enclosing()
         value = node.child_by_field_name("value")
-        if value is not None and value.type in self.rules.function_values:
+        if value is not None and value.type in self.rules.function_values and is_single_name(node):
             self._define(FUNCTION, node, node)
             return
         local = around.kind == FUNCTION_SCOPE or (role == VARIABLE and self._stack[-1].kind == BLOCK_SCOPE)
         first = -1
-        for target in (node.child_by_field_name(name) for name in self.rules.variable_fields):
-            for name_node in iter_bound_names(target) if target is not None else ():
+        for target in find_targets(node, self.rules.variable_fields):
+            for name_node in iter_bound_names(target):
                 name = self.texts.plain(name_node)
+                self._done.add(name_node.start_byte)
                 if local:
                     self.names.bind(self._stack[-1], name, LOCAL)
                     continue
@@ -204,6 +238,8 @@ class Rows:
                 text = self.texts.signature(annotation.start_byte, annotation.end_byte) if annotation is not None else ""
                 row = self._add(EntityKind.VARIABLE, around.prefix + name, text.lstrip(": "), node, name_node, around)
                 self._bind_definition(around, name, row)
+                if role == ENUMERATOR and around.parent is not None:
+                    self.names.bind(around.parent, name, row)
                 first = row if first < 0 else first
         if first >= 0:
             self._push(Scope(ITEM_SCOPE, node.end_byte, node.start_byte, first, self._stack[-1], around.prefix))
@@ -215,22 +251,34 @@ class Rows:
         start = body.start_byte if body is not None else end
         scope = Scope(TYPE_SCOPE, end, start, around.definition, self._stack[-1], prefix)
         scope.owner = f"{around.prefix}{owner}"
+        if node.child_by_field_name("trait") is not None:
+            scope.header = self.texts.signature(node.start_byte, start) + ": "
         self._push(scope)
 
     def _import(self, node: Any) -> None:
         out = self.out
         first = len(out.import_locals)
         self._read_import(node, self.texts, out)
+        out.import_scopes += [self._stack[-1].definition] * (len(out.import_locals) - first)
         for row in range(first, len(out.import_locals)):
             local = out.import_locals[row]
             if local and local != "*":
-                self.names.bind(self._stack[-1], local, -10 - row)
+                public = out.import_flags[row] & EXPORTED and not out.import_flags[row] & SUBMODULE
+                name = f"export {local}" if public and self.rules.exports_apart else local
+                self.names.bind(self._stack[-1], name, FIRST_IMPORT - row)
 
     def _use(self, role: int, node: Any, start: int, end: int) -> None:
-        name = self.texts.dotted(node, start, end)
-        if not name:
+        if role == TYPE_USE and start < self._covered:
             return
         line, column = node.end_point
+        if role == INVOCATION:
+            last = node.child_by_field_name("name")
+            end, (line, column) = last.end_byte, last.end_point
+        elif "::" in self.rules.separators or node.type in _PATHS:
+            self._covered = max(self._covered, end)
+        name = self.texts.dotted(node, start, end)
+        if not name or (role == COMPONENT and name[0].islower() and "." not in name):
+            return
         scope, out = self._stack[-1], self.out
         self._uses.append((role, scope, start))
         out.use_kinds.append(_EDGES[role])
@@ -241,12 +289,13 @@ class Rows:
 
     def _finish(self) -> Extraction:
         out, names = self.out, self.names
+        self._export_names()
         kept: list[int] = []
         known: dict[tuple[int, str], int] = {}
         for row, (role, scope, start) in enumerate(self._uses):
             name = out.use_names[row]
             head = self.texts.head(name)
-            if not head:
+            if not head or head == "self::":
                 code = UNKNOWN
             elif start < scope.body:
                 code = names.look_up(scope, head, start)
@@ -254,13 +303,23 @@ class Rows:
                 found = known.get((id(scope), head))
                 code = known[id(scope), head] = names.look_up(scope, head, start) if found is None else found
             out.use_heads.append(code)
+            if scope.owner and scope.kind == TYPE_SCOPE:
+                self._attribute_to_owner(row, scope)
             if role == TYPE_USE and (out.use_scopes[row] < 0 or not self._is_variable(out.use_scopes[row])):
                 out.use_kinds[row] = int(EdgeKind.REFERENCES)
             if not (role in (REFERENCE, TYPE_USE) and code in (LOCAL, TYPE_PARAMETER)):
                 kept.append(row)
         self._keep(kept)
-        self._export_names()
+        self._mark_protocols()
         return out
+
+    def _attribute_to_owner(self, row: int, scope: Scope) -> None:
+        """Let the type itself say what the head of a block of its members says."""
+        owner = self._type_named(scope.owner)
+        if owner >= 0:
+            self.out.use_scopes[row] = owner
+        elif self.out.use_kinds[row] == EdgeKind.IMPLEMENTS:  # the type is elsewhere: this file only refers to the trait
+            self.out.use_kinds[row] = int(EdgeKind.REFERENCES)
 
     def _is_variable(self, row: int) -> bool:
         return self.out.definition_kinds[row] == EntityKind.VARIABLE
@@ -280,17 +339,19 @@ class Rows:
             if scope.names:
                 known = out.members.setdefault(scope.definition, {})
                 known.update({name: code for name, code in sorted(scope.names.items()) if code not in (LOCAL, TYPE_PARAMETER)})
-        if self.rules.protocol_bases:
-            for kind, row, name in zip(out.use_kinds, out.use_scopes, out.use_names, strict=True):
-                if kind == EdgeKind.INHERITS and name in self.rules.protocol_bases:
-                    out.definition_kinds[row] = int(EntityKind.INTERFACE)
         for owner in list(out.foreign):
             self._adopt(owner)
+
+    def _mark_protocols(self) -> None:
+        out, bases = self.out, self.rules.protocol_bases
+        for kind, row, name in zip(out.use_kinds, out.use_scopes, out.use_names, strict=True) if bases else ():
+            if kind == EdgeKind.INHERITS and name in bases:
+                out.definition_kinds[row] = int(EntityKind.INTERFACE)
 
     def _adopt(self, owner: str) -> None:
         """Give members written outside of their type to the type, where this file defines it."""
         out = self.out
-        code = self._scopes[0].names.get(owner, UNKNOWN)
+        code = self._type_named(owner)
         members = out.foreign[owner]
         for row in members.values():
             if row >= 0:
@@ -298,4 +359,15 @@ class Rows:
         if code >= 0:
             mine = out.members.setdefault(code, {})
             for name, row in out.foreign.pop(owner).items():
-                mine[name] = row if name not in mine else self.names.merged(mine[name], row)
+                if name not in mine:
+                    mine[name] = row
+                elif not self.rules.members_are_declared:
+                    mine[name] = self.names.merged(mine[name], row)
+
+    def _type_named(self, name: str) -> int:
+        """Return the row of the type with this qualified name, UNKNOWN where the file does not define it."""
+        code, *rest = name.split(".")
+        at = self._scopes[0].names.get(code, UNKNOWN)
+        for part in rest:
+            at = self.out.members.get(at, {}).get(part, UNKNOWN) if at >= 0 else UNKNOWN
+        return at

@@ -16,13 +16,15 @@ _WEAK = EntityKind.VARIABLE  # a function or class of the same name says more th
 class Scope:
     """A stretch of the file with names of its own; *definition* is the innermost definition around it, -1: the file."""
 
-    __slots__ = ("body", "definition", "end", "kind", "names", "owner", "parent", "prefix", "static")
+    __slots__ = ("body", "definition", "end", "header", "kind", "may_inherit", "names", "owner", "parent", "prefix", "static")
 
     def __init__(self, kind: int, end: int, body: int, definition: int, parent: Scope | None, prefix: str) -> None:
         self.kind, self.end, self.body = kind, end, body
         self.definition, self.parent, self.prefix = definition, parent, prefix
         self.names: dict[str, int] = {}
+        self.header = ""  # what tells apart equal members of one type: `impl Trait for Type`
         self.owner = ""  # the type that a block of members belongs to, where it is not a definition around it
+        self.may_inherit = False  # a nameless class: a plain name inside may be a member of its base
         self.static = False  # a function without a receiver
 
 
@@ -42,6 +44,8 @@ class Names:
         old = scope.names.get(name)
         if old is None or old == code:
             scope.names[name] = code
+        elif old == SELF:
+            return  # the parameter that is the receiver
         elif scope.kind in (FUNCTION_SCOPE, BLOCK_SCOPE) and LOCAL in (old, code):
             scope.names[name] = LOCAL
         else:
@@ -52,6 +56,8 @@ class Names:
         weak_old, weak_new = self._is_weak(old), self._is_weak(new)
         if weak_old != weak_new:
             return new if weak_old else old
+        if old >= 0 and new >= 0 and self._is_alias(old) != self._is_alias(new):
+            return new if self._is_alias(old) else old  # `typedef struct a {…} a;`
         if old >= 0 and new >= 0:
             rows = self._extraction
             same = rows.definition_signatures[old] == rows.definition_signatures[new]
@@ -63,6 +69,9 @@ class Names:
 
     def _is_weak(self, code: int) -> bool:
         return code == LOCAL or (code >= 0 and self._extraction.definition_kinds[code] == _WEAK)
+
+    def _is_alias(self, code: int) -> bool:
+        return self._extraction.definition_kinds[code] == EntityKind.TYPE
 
     def _import(self, code: int) -> tuple[str, str, str]:
         row, rows = FIRST_IMPORT - code, self._extraction
@@ -81,8 +90,10 @@ class Names:
         nearest = True  # no function between the use and *at*
         while at is not None:
             code = at.names.get(head)
+            if at.may_inherit and code is None and not head[:1].isupper():
+                return LOCAL
             in_header = start < at.body  # bases, annotations, decorators and defaults are read outside of the body
-            if code is not None and (code == TYPE_PARAMETER if in_header else self._reaches(at, nearest)):
+            if code == TYPE_PARAMETER or (code is not None and not in_header and self._reaches(at, nearest)):
                 return code
             if at.kind != ITEM_SCOPE and not in_header:
                 nearest = False

@@ -1,0 +1,4 @@
+; JavaScript, beyond ecmascript.scm and jsx.scm.
+(class_body (field_definition) @field)
+(class_heritage [(identifier) (member_expression)] @inherits)
+(formal_parameters [(identifier) (object_pattern) (array_pattern) (rest_pattern) (assignment_pattern)] @pattern)
