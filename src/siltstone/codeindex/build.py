@@ -77,7 +77,8 @@ def index_repository(
 ) -> IndexSummary:
     """Index *files* into *sink* and return what was found; *sink* is not closed.
 
-    *read* is called in this thread, once per file; None says that it has noted the gap itself. A file that cannot be read, decoded or parsed stays a file entity and
+    *read* is called in this thread, once per file; None says that it noted the gap
+    itself.  A file that cannot be read, decoded or parsed stays a file entity and
     is noted in *ledger*. Raises BudgetExceeded where the rows in memory pass the budget "index".
     """
     job = _Job(
