@@ -169,18 +169,21 @@ class CommitHistory:
         """Return the id of the commit at *row*."""
         return ObjectId(self._oids[row * self._id_size : (row + 1) * self._id_size])
 
+    def tree(self, row: int) -> ObjectId:
+        """Return the root tree of the commit at *row*."""
+        return ObjectId(bytes(self._trees[row * self._id_size : (row + 1) * self._id_size]))
+
     def record(self, row: int) -> CommitRecord:
         """Return the commit at *row* as a value."""
-        size = self._id_size
-        tree = ObjectId(bytes(self._trees[row * size : (row + 1) * size]))
-        return CommitRecord(self.oid(row), tree, tuple(map(self.oid, self._followed(row))), self._times[row])
+        return CommitRecord(self.oid(row), self.tree(row), tuple(map(self.oid, self.parent_rows(row))), self._times[row])
 
     def root_trees(self, rows: list[int]) -> bytes:
         """Return the root tree ids of *rows*, end to end."""
         trees = memoryview(self._trees)
         return b"".join([trees[row * self._id_size : (row + 1) * self._id_size] for row in rows])
 
-    def _followed(self, row: int) -> list[int]:
+    def parent_rows(self, row: int) -> list[int]:
+        """Return the parents of the commit at *row* that can be followed, first parent first."""
         bounds = self._parent_starts
         return [parent for parent in self._parents[bounds[row] : bounds[row + 1]] if parent >= 0]
 
@@ -246,7 +249,7 @@ class CommitHistory:
         while pending:
             row = pending.pop()
             rows.append(row)
-            for parent in self._followed(row):
+            for parent in self.parent_rows(row):
                 if self._included[parent]:
                     waits[parent] -= 1
                     if not waits[parent]:
