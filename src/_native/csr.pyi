@@ -1,7 +1,8 @@
-from typing_extensions import Buffer
+from typing_extensions import Buffer, disjoint_base
 
 def build_csr(row_count: int, sources: Buffer, targets: Buffer, kinds: Buffer) -> tuple[bytes, bytes]: ...
 
+@disjoint_base
 class Csr:
     def __init__(self, offsets: Buffer, neighbours: Buffer, kinds: Buffer) -> None: ...
     def reach(

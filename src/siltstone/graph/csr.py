@@ -53,7 +53,7 @@ class Adjacency:
 
     def __init__(self, offsets: npt.NDArray[np.int64], neighbours: Rows, kinds: npt.NDArray[np.uint8]) -> None:
         self.offsets, self.neighbours, self.kinds = offsets, neighbours, kinds
-        self._csr = Csr(offsets, neighbours, kinds)
+        self._csr = Csr(offsets.data, neighbours.data, kinds.data)
 
     @classmethod
     def of(cls, row_count: int, sources: Rows, targets: Rows, kinds: npt.NDArray[np.uint8]) -> tuple[Adjacency, Rows]:
