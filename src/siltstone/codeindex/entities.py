@@ -256,8 +256,10 @@ class MemorySink:
 
     def write(self, batch: Batch) -> None:
         """Keep *batch*."""
-        kept: list[Any] = {EntityBatch: self.entities, EdgeBatch: self.edges, UnresolvedBatch: self.unresolved}[type(batch)]
-        kept.append(batch)
+        kept: dict[type, list[Any]] = {
+            EntityBatch: self.entities, EdgeBatch: self.edges, UnresolvedBatch: self.unresolved,
+        }
+        kept[type(batch)].append(batch)
 
     def close(self) -> None:
         """Do nothing."""
