@@ -22,7 +22,7 @@ def source_text(size: int) -> bytes:
 
 
 class Search:
-    params = (["clean", "dense"], literals.variants())  # noqa: RUF012 - the shape asv reads
+    params = (["clean", "dense"], literals.variants())
     param_names = ("content", "variant")
 
     def setup(self, content, variant):
@@ -46,7 +46,7 @@ class Search:
 
 
 class Compile:
-    params = [20, 3_000]
+    params = ([20, 3_000],)
     param_names = ("literals",)
 
     def setup(self, count):

@@ -3,15 +3,13 @@
 Trees that follow each other in a pack share most of their records, so a small cache of ids that were found known answers
 most questions from the L2 cache (git/git: 97 of 100), and the hash table, tens of megabytes, is rarely touched.
 """
-from libc.stdint cimport int64_t, uint8_t, uint32_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp, memcpy, memset
 
 from cursor cimport Cursor
 from id_table cimport IdTable, table_add, table_bytes, table_find, table_grow, table_release
 from tree_record cimport TreeRecord, is_tree_mode, take_record
-
-import os
 
 from siltstone.core.errors import BudgetExceeded, ConfigError
 
@@ -33,8 +31,7 @@ cdef class KnownIds:
             raise ConfigError(f"an id has 20 or 32 bytes, got {id_size}", field="id_size")
         self._limit_bytes = limit_bytes
         self._known.id_size = self._absent.id_size = id_size
-        self._known.seed = int.from_bytes(os.urandom(8), "little")
-        self._absent.seed = self._known.seed
+        self._known.seed = self._absent.seed = <uint64_t><int64_t>hash("known ids")
         self._cache = <uint8_t*>malloc(CACHE_SLOTS * CACHE_STRIDE)
         self._filled = <uint8_t*>malloc(CACHE_SLOTS)
         if self._cache is NULL or self._filled is NULL:
@@ -93,24 +90,23 @@ cdef class KnownIds:
 
     def check_trees(self, const uint8_t[::1] data not None, const int64_t[::1] starts not None,
                     const int64_t[::1] ends not None):
-        """Note the blobs that the trees ``data[starts[i]:ends[i]]`` name and that are not known.
+        """Return the ids, end to end, of blobs that the trees ``data[starts[i]:ends[i]]`` name and that are not known.
 
-        Entries that are trees or submodules are passed over; a damaged tree counts up to its damage.
+        An id is returned once, by the first call that meets it. Entries that are trees or submodules are passed over; a damaged tree counts up to its damage.
         """
-        cdef Py_ssize_t count = starts.shape[0], size = data.shape[0], i = 0
+        cdef Py_ssize_t count = starts.shape[0], size = data.shape[0], i = 0, before = self._absent.count
         if ends.shape[0] != count:
             raise ConfigError("starts and ends differ in length", field="segments")
         for i in range(count):
             if not 0 <= starts[i] <= ends[i] <= size:
                 raise ConfigError(f"segment {i} is not inside {size} bytes of data", field="segments")
-        if size == 0:
-            return
-        i = 0
+        i = 0 if size else count
         while i < count:
             with nogil:
                 i = self._check_from(&data[0], starts, ends, i, count)
             if i < count:                               # the absent ids ran out of room; the tree is looked at again
                 self._reserve(&self._absent, 2 * self._absent.capacity)
+        return (<char*>self._absent.ids)[before * self._absent.id_size:self._absent.count * self._absent.id_size]
 
     cdef Py_ssize_t _check_from(self, const uint8_t* text, const int64_t[::1] starts, const int64_t[::1] ends,
                                 Py_ssize_t first, Py_ssize_t count) noexcept nogil:
@@ -139,9 +135,3 @@ cdef class KnownIds:
         memcpy(cached, id, self._known.id_size)
         self._filled[slot] = 1
         return True
-
-    def absent(self):
-        """Return a copy of the absent ids, end to end, sorted."""
-        cdef Py_ssize_t size = self._absent.id_size
-        packed = (<char*>self._absent.ids)[:self._absent.count * size]
-        return b"".join(sorted(packed[at:at + size] for at in range(0, len(packed), size)))

@@ -2,6 +2,7 @@
 cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.string cimport memset
 
 from cursor cimport Cursor
 from id_table cimport IdTable, table_add, table_bytes, table_find, table_grow, table_release
@@ -58,7 +59,6 @@ cdef class TreeGraph:
     cdef cython.pymutex _lock
 
     def __cinit__(self, const uint8_t[::1] targets not None, Py_ssize_t id_size, *, Py_ssize_t limit_bytes=1 << 30):
-        cdef Py_ssize_t offset, capacity = 1 << 4
         if id_size != 20 and id_size != 32:
             raise ConfigError(f"an object id has 20 or 32 bytes, got {id_size}", field="id_size")
         if targets.shape[0] % id_size:
@@ -66,16 +66,7 @@ cdef class TreeGraph:
         self._limit = limit_bytes
         self._trees.id_size = self._targets.id_size = id_size
         self._trees.seed = self._targets.seed = <uint64_t><int64_t>hash("tree graph")
-        while capacity < targets.shape[0] // id_size:
-            capacity *= 2
-        self._wanted = <uint8_t*>calloc(capacity, 1)
-        if self._wanted == NULL or table_grow(&self._targets, capacity) < 0:
-            raise MemoryError
-        for offset in range(0, targets.shape[0], id_size):
-            table_add(&self._targets, &targets[offset])
-            self._filter[_filter_bit(&targets[offset]) >> 3] |= 1 << (_filter_bit(&targets[offset]) & 7)
-        if self._targets.count != targets.shape[0] // id_size:
-            raise ConfigError("an id is there twice", field="targets")
+        self._add_targets(targets)
         self._check(self._grow_trees(FIRST_TREES))
 
     def __dealloc__(self):
@@ -92,6 +83,34 @@ cdef class TreeGraph:
     def __len__(self):
         """Return how many trees are known, read or only named by another."""
         return self._trees.count
+
+    def add_targets(self, const uint8_t[::1] targets not None):
+        """Add ids that are no targets yet, numbered on; trees added before are not looked through again."""
+        if targets.shape[0] % self._trees.id_size:
+            raise ConfigError(f"{targets.shape[0]} bytes are no whole number of ids", field="targets")
+        with self._lock:
+            self._add_targets(targets)
+
+    cdef int _add_targets(self, const uint8_t[::1] targets) except -1:
+        cdef Py_ssize_t id_size = self._trees.id_size, offset, capacity = self._targets.capacity or 1 << 4
+        cdef Py_ssize_t count = self._targets.count + targets.shape[0] // id_size
+        cdef uint8_t* wanted
+        while capacity < count:
+            capacity *= 2
+        if capacity != self._targets.capacity:
+            wanted = <uint8_t*>realloc(self._wanted, capacity)
+            if wanted == NULL:
+                raise MemoryError
+            self._wanted = wanted
+            memset(wanted, 0, capacity)                 # no call is under way: nothing is wanted
+            if table_grow(&self._targets, capacity) < 0:
+                raise MemoryError
+        for offset in range(0, targets.shape[0], id_size):
+            table_add(&self._targets, &targets[offset])
+            self._filter[_filter_bit(&targets[offset]) >> 3] |= 1 << (_filter_bit(&targets[offset]) & 7)
+        if self._targets.count != count:
+            raise ConfigError("an id is there twice", field="targets")
+        return 0
 
     cdef Py_ssize_t _memory(self) noexcept nogil:
         return (table_bytes(&self._trees, self._trees.capacity) + table_bytes(&self._targets, self._targets.capacity)

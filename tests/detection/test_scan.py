@@ -11,7 +11,6 @@ from siltstone.core.budget import Budget
 from siltstone.core.errors import BudgetExceeded, NotFoundError
 from siltstone.core.metrics import Metrics
 from siltstone.detection.examples import expand_example
-from siltstone.detection.prefetch import iterate_ahead
 from siltstone.detection.rules import Rule, RuleSet, default_rules
 from siltstone.detection.scan import scan
 from siltstone.detection.scan_state import ScanState
@@ -240,30 +239,3 @@ def test_too_many_findings_are_refused(repository, git):
     commit(git, repository)
     with pytest.raises(BudgetExceeded):
         scan(repository, rules=RULES, budget=Budget(findings=1_000))
-
-
-def test_items_taken_ahead_come_in_order_and_errors_come_last():
-    def broken():
-        yield from range(5)
-        raise ValueError("end")
-
-    assert list(iterate_ahead(range(100), depth=3)) == list(range(100))
-    seen = []
-    with pytest.raises(ValueError, match="end"):
-        seen.extend(iterate_ahead(item for item in broken()))
-
-
-def test_iterator_is_closed_when_nobody_reads_on():
-    closed = []
-
-    def endless():
-        try:
-            while True:
-                yield 1
-        finally:
-            closed.append(True)
-
-    ahead = iterate_ahead(endless())
-    assert next(ahead) == 1
-    ahead.close()
-    assert closed == [True]

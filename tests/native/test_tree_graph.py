@@ -64,6 +64,28 @@ def test_graph_agrees_with_reference(id_size: int, seed: int) -> None:
         assert set(graph.holding_trees(root, b"".join(wanted))) == twin.holding_trees(root, wanted)
 
 
+@given(seed=st.integers(0, 10_000))
+def test_targets_may_come_before_the_first_tree_that_names_them(seed: int) -> None:
+    rng = random.Random(seed)
+    trees, blobs = random_trees(rng, 20)
+    later = TreeGraph(b"", 20)
+    told: list[bytes] = []
+    for oid, data in trees.items():
+        fresh = [blob for blob in blobs if blob in data and blob not in told]
+        later.add_targets(b"".join(fresh))
+        told += fresh
+        assert add(later, {oid: data}) == []
+    roots = b"".join(trees)
+    at_once = TreeGraph(b"".join(told), 20)
+    assert add(at_once, trees) == []
+    assert later.first_holders(roots) == at_once.first_holders(roots)
+    with pytest.raises(ConfigError):
+        later.add_targets(bytes(21))
+    if told:
+        with pytest.raises(ConfigError):
+            later.add_targets(told[0])
+
+
 def test_damaged_trees_count_as_unread() -> None:
     blob, root, bad = b"\x01" * 20, b"\x02" * 20, b"\x03" * 20
     graph = TreeGraph(blob, 20)

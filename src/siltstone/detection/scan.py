@@ -16,11 +16,11 @@ import numpy.typing as npt
 from siltstone._native.absent_ids import KnownIds
 from siltstone.core.budget import Budget
 from siltstone.core.metrics import NO_METRICS, Metrics
+from siltstone.core.prefetch import iterate_ahead
 from siltstone.core.progress import NO_PROGRESS, Progress
 from siltstone.detection.engine import Engine
 from siltstone.detection.findings import DEFAULT_KEY, Finding, Match, place_findings, without_shadowed
 from siltstone.detection.missing import trace_history
-from siltstone.detection.prefetch import iterate_ahead
 from siltstone.detection.rules import Rule, RuleSet, default_rules
 from siltstone.detection.scan_state import ScanState, key_check_of
 from siltstone.gitobjects.ids import Kind, ObjectId

@@ -10,14 +10,16 @@ walked oldest first, each tree visited once, until every blob is found.  Paths a
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 from siltstone._native.tree_graph import TreeGraph
+from siltstone.core.prefetch import iterate_ahead
 from siltstone.core.progress import NO_PROGRESS, Progress
 from siltstone.gitobjects.commits import CommitHistory
 from siltstone.gitobjects.ids import Kind, ObjectId
 from siltstone.gitobjects.ledger import Reason
+from siltstone.gitobjects.object_block import ObjectBlock
 from siltstone.gitobjects.object_database import ObjectDatabase
 from siltstone.gitobjects.trees import DEPTH_LIMIT, PATH_LIMIT_BYTES, find_entries, is_submodule, is_tree
 
@@ -35,18 +37,20 @@ def attribute(
     blobs: Collection[ObjectId],
     *,
     tips: Collection[ObjectId] | None = None,
+    discover: Callable[[ObjectBlock], Collection[ObjectId]] | None = None,
     progress: Progress = NO_PROGRESS,
 ) -> dict[ObjectId, Context]:
     """Return the first commit and smallest path of each of *blobs* that is reachable from *tips* (None: every ref and HEAD).
 
-    A blob that no such commit holds is not in the result.  Missing commits and trees go to the ledger.  Costs one pass over
+    A blob that no such commit holds is not in the result.  *discover* sees every block of trees and names blobs to be
+    attributed as well, each once, no later than with the first tree that holds it.  Missing commits and trees go to the ledger.  Costs one pass over
     all trees whatever the number of blobs; memory: 4 bytes a sub-tree entry and 55 a tree, at most the limit "history".
     """
     targets = sorted(set(blobs))
     if not targets:
         return {}
     history = CommitHistory.load(db, tips, progress=progress)
-    graph = _load_graph(db, targets, progress)
+    graph = _load_graph(db, targets, discover, progress)
     rows = history.ordered_rows("oldest")
     positions, unread = graph.first_holders(history.root_trees(rows))
     _tell_unread(db, unread)
@@ -66,10 +70,18 @@ def attribute(
     return dict(sorted(found.items()))
 
 
-def _load_graph(db: ObjectDatabase, targets: list[ObjectId], progress: Progress) -> TreeGraph:
+def _load_graph(
+    db: ObjectDatabase, targets: list[ObjectId], discover: Callable[[ObjectBlock], Collection[ObjectId]] | None,
+    progress: Progress,
+) -> TreeGraph:
+    """Return the graph of all trees, decoded ahead in a thread; what *discover* names is appended to *targets*."""
     size = db.algorithm.size
     graph = TreeGraph(b"".join(targets), size, limit_bytes=db.budget.limit("history"))
-    for block in db.walk_objects((Kind.TREE,)):
+    for block in iterate_ahead(db.walk_objects((Kind.TREE,))):
+        fresh = discover(block) if discover is not None else ()
+        if fresh:
+            graph.add_targets(b"".join(fresh))
+            targets += fresh
         for i in graph.add_trees(block.data, block.starts, block.ends, block.oids):
             db.ledger.add(Reason.CORRUPT, block.oid(i).hex(), "tree")
         progress.advance(len(block))
