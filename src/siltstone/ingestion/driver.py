@@ -29,6 +29,7 @@ from siltstone.core.version import VERSION
 from siltstone.detection.rules import RuleSet, default_rules
 from siltstone.detection.scan import ScanResult, ScanState, scan
 from siltstone.gitobjects.clone import Credentials, fetch_bare, is_url, redact_url
+from siltstone.gitobjects.ids import Kind
 from siltstone.gitobjects.ledger import CoverageLedger
 from siltstone.gitobjects.object_database import ObjectDatabase
 from siltstone.gitobjects.worktree import WorkFile, WorkTree
@@ -131,7 +132,8 @@ class _Run:
         with self._stages("scan"):
             scanned = self._scan(rules)
         with self._stages("list"):
-            files = WorkTree(self._database, ledger=self._ledger).list_files()
+            with WorkTree(self._database) as tree:
+                files = tree.list_files()
             scip = scip or self._find_scip(files)
             rows, inputs = self._fingerprint(files, scip)
         unchanged = self._before.get("inputs") == inputs
@@ -141,7 +143,7 @@ class _Run:
         if require_complete and not self._ledger.complete:
             raise IncompleteError("not everything was read, and completeness was required",
                                   ledger={str(reason): count for reason, count in self._ledger.counts().items()})
-        history = _history(scanned)
+        history = self._history(scanned)
         with self._stages("write"):
             self._store.write_files(rows)
             self._store.write_findings(self._finding_rows(scanned, {row.path for row in rows}))
@@ -178,17 +180,17 @@ class _Run:
 
     def _fingerprint(self, files: Sequence[WorkFile], scip: Path | None) -> tuple[list[FileRow], str]:
         """Return the rows of the file table, and one hash over everything that the graph depends on."""
-        probe = WorkTree(self._database, ledger=CoverageLedger())  # what cannot be read is told when it is indexed
         whole = hashlib.sha256(_tool_digest(self._repo_id))
         rows = []
         self._progress.stage("list", len(files))
-        for file in files:
-            content = probe.read(file)
-            digest = b"" if content is None else hashlib.sha256(content).digest()
-            name = file.path.decode("utf-8", "replace")
-            rows.append(FileRow(name, language_of_path(name), len(content or b""), digest))
-            whole.update(b"%s\0%o\0%s\0" % (file.path, file.mode, digest))
-            self._progress.advance()
+        with WorkTree(self._database, ledger=CoverageLedger()) as probe:  # what cannot be read is told when it is indexed
+            for file in files:
+                content = probe.read(file)
+                digest = b"" if content is None else hashlib.sha256(content).digest()
+                name = file.path.decode("utf-8", "replace")
+                rows.append(FileRow(name, language_of_path(name), len(content or b""), digest))
+                whole.update(b"%s\0%o\0%s\0" % (file.path, file.mode, digest))
+                self._progress.advance()
         if scip is not None:
             with WindowedFile(scip) as index:
                 for window in index.windows(_WINDOW_BYTES):
@@ -200,23 +202,27 @@ class _Run:
     ) -> tuple[CodeSummary, CoverageLedger]:
         gaps = CoverageLedger()
         by_path = {file.path: file for file in files}
-        reader = WorkTree(self._database, ledger=gaps)
-
-        def read(source: SourceFile) -> bytes | None:
-            return reader.read(by_path[source.path])
-
-        self._store.begin_graph()
-        found = index_repository(
-            [SourceFile(file.path, file.size) for file in files], read, self._store, repo_id=self._repo_id, scip=scip,
-            cache=self._store.cache, workers=workers, budget=self._budget, progress=self._progress,
-            metrics=self._metrics, ledger=gaps,
-        )
+        with WorkTree(self._database, ledger=gaps) as tree:
+            found = index_repository(
+                [SourceFile(file.path, file.size) for file in files], lambda source: tree.read(by_path[source.path]),
+                self._store, repo_id=self._repo_id, scip=scip, cache=self._store.cache, workers=workers,
+                budget=self._budget, progress=self._progress, metrics=self._metrics, ledger=gaps,
+            )
+        self._store.begin_graph()  # an empty tree has written nothing, and is a new graph all the same
         return _code(found), gaps
 
     def _code_before(self) -> tuple[CodeSummary, CoverageLedger]:
         """Return what the last complete run found in the same files."""
         code = CodeSummary(**self._before["code"])
         return replace(code, files_reused=code.files), CoverageLedger.restore(self._before["code_coverage"])
+
+    def _history(self, scanned: ScanResult) -> HistorySummary:
+        commits = sum(1 for _ in self._database.iter_ids((Kind.COMMIT,)))
+        return HistorySummary(
+            commits=commits, blobs=scanned.blobs_total, blobs_scanned=scanned.blobs_scanned,
+            blobs_reused=scanned.blobs_reused, bytes_scanned=scanned.bytes_scanned,
+            findings=dict(sorted(Counter(finding.rule_id for finding in scanned.findings).items())),
+        )
 
     def _finding_rows(self, scanned: ScanResult, present: set[str]) -> Iterator[FindingRow]:
         """Yield the findings, each with the key of its file where the indexed tree holds that file."""
@@ -238,12 +244,4 @@ def _code(found: IndexSummary) -> CodeSummary:
         languages={name: count for name, count in found.languages.items() if name},
         entities=dict(found.entities_by_kind), relations=dict(found.edges_by_kind),
         unresolved=dict(found.unresolved_by_kind), resolved_uses=found.resolved, unresolved_uses=found.unresolved,
-    )
-
-
-def _history(scanned: ScanResult) -> HistorySummary:
-    return HistorySummary(
-        commits=scanned.commits, blobs=scanned.blobs_total, blobs_scanned=scanned.blobs_scanned,
-        blobs_reused=scanned.blobs_reused, bytes_scanned=scanned.bytes_scanned,
-        findings=dict(sorted(Counter(finding.rule_id for finding in scanned.findings).items())),
     )
