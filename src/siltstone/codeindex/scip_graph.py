@@ -218,7 +218,7 @@ class ScipGraph:
     def _add_uses(self, scope: _Scope, definitions: list[_Definition]) -> None:
         document = scope.document
         numbers = scope.numbers[document.occurrence_symbols]
-        for row, module in absolute_imports(document).items():
+        for row, module in absolute_imports(document, self._names).items():
             numbers[row] = self.table.number(module)
         rows = np.flatnonzero((numbers >= 0) & (document.roles & (ROLE_DEFINITION | _FORWARD_DEFINITION) == 0))
         if not len(rows):

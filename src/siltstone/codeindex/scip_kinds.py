@@ -7,7 +7,7 @@ tells interfaces and type aliases from classes.  Parameters, type parameters and
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterator
+from collections.abc import Collection, Iterator
 
 from siltstone.codeindex.entities import EntityKind
 from siltstone.codeindex.scip_symbols import Descriptor, Suffix, Symbol, SymbolParser, format_descriptor
@@ -86,8 +86,11 @@ class SymbolNames:
             text = text[: -len(piece)]
             yield text, symbol.descriptors[place - 1]
 
-    def qualified(self, text: str, symbol: Symbol, modules: Container[str]) -> str:
+    def qualified(self, text: str, symbol: Symbol, modules: Collection[str]) -> str:
         """Return the name inside the file, '.' between parts; *modules* are the namespaces that this file itself opens."""
+        if not modules:  # as in most files; a third of the time
+            outer = [one.name for one in symbol.descriptors[:-1] if one.suffix is not Suffix.NAMESPACE]
+            return ".".join([*outer, symbol.descriptors[-1].name])
         kept = [symbol.descriptors[-1].name]
         for scope, descriptor in self.scopes(text, symbol):
             if descriptor.suffix is not Suffix.NAMESPACE or scope in modules:

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import numpy as np
 
+from siltstone.codeindex.scip_kinds import SymbolNames
 from siltstone.codeindex.scip_reader import ROLE_DEFINITION, ScipDocument
-from siltstone.codeindex.scip_symbols import Descriptor, Suffix, Symbol, format_symbol, parse_symbol
-from siltstone.core.errors import CorruptDataError
+from siltstone.codeindex.scip_symbols import Descriptor, Suffix, Symbol, format_symbol
 
 _SCHEME = b"scip-python "
 _MODULE_END = b"/__init__:"
 
 
-def absolute_imports(document: ScipDocument) -> dict[int, bytes]:
+def absolute_imports(document: ScipDocument, names: SymbolNames) -> dict[int, bytes]:
     """Return occurrence row → symbol of the module that a relative import means; nothing for other indexers."""
     modules = {local: name for local, name in enumerate(document.symbols)
                if name.startswith(_SCHEME) and name.endswith(_MODULE_END)}
@@ -26,23 +26,17 @@ def absolute_imports(document: ScipDocument) -> dict[int, bytes]:
     if own is None:
         return {}
     found = {}
-    package = _parse_module(own)
+    parsed = {local: names.parse(name.decode("utf-8", "replace")) for local, name in modules.items()}
+    package = names.parse(own.decode("utf-8", "replace"))
     for row in rows.tolist():
         line, start, end_line, end = document.ranges[row].tolist()
-        named = _parse_module(modules[int(document.occurrence_symbols[row])])
+        named = parsed[int(document.occurrence_symbols[row])]
         if package is None or named is None or line != end_line or document.roles[row] & ROLE_DEFINITION:
             continue
         target = _relative(package, named, document.path, end - start - len(named.descriptors[0].name))
         if target is not None:
             found[row] = format_symbol(target).encode()
     return found
-
-
-def _parse_module(text: bytes) -> Symbol | None:
-    try:
-        return parse_symbol(text.decode("utf-8", "replace"), lenient=True)
-    except CorruptDataError:
-        return None
 
 
 def _relative(own: Symbol, named: Symbol, path: str, dots: int) -> Symbol | None:
