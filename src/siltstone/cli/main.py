@@ -20,6 +20,7 @@ from siltstone.core.errors import Cancelled, ConfigError, SiltstoneError, descri
 COMMANDS = {
     "ingest": ("siltstone.cli.ingest", "read a repository through every layer and keep what was found"),
     "scan": ("siltstone.cli.scan", "search every blob of a repository's history for secrets"),
+    "index": ("siltstone.cli.index", "list the entities and relations of a folder's source code"),
     "query": ("siltstone.cli.query", "ask the graph: who implements, what breaks, where is the cycle"),
     "store": ("siltstone.cli.store", "keep files in a de-duplicating chunk store, and restore them"),
     "scip": ("siltstone.cli.scip", "show what a SCIP index holds"),

@@ -26,6 +26,7 @@ from siltstone.codeindex.entities import (
 from siltstone.codeindex.extraction import SYSTEM, Extraction
 from siltstone.codeindex.keys import edge_key, entity_key, handle
 from siltstone.codeindex.resolution import Resolver, Target, edge_kind
+from siltstone.codeindex.scip_merge import ScipRows
 from siltstone.codeindex.summary import IndexSummary
 from siltstone.codeindex.workspace import Root
 from siltstone.core.progress import Progress
@@ -45,29 +46,50 @@ class Assembly:
         self._extractions, self._progress = extractions, progress
         self._resolver = Resolver(names, extractions, roots)
         self.entities: dict[int, Entity] = {}
-        self.kinds: dict[int, EntityKind] = {}
         self.edges: dict[EdgeId, EdgeFacts] = {}
         self.unresolved: set[Unresolved] = set()
         self._file_keys: list[int] = []
-        self._keys: dict[int, list[int]] = {}  # file -> key of each definition
+        self._keys: dict[int, list[int | None]] = {}  # file -> key of each definition, None where the SCIP index has none
+        self._covered: frozenset[str] = frozenset()
+        self._scip_names: dict[str, dict[str, int | None]] = {}  # path -> qualified name -> key, None: several
         self._resolved: Counter[int] = Counter()
 
-    def build(self) -> None:
-        """Make all rows."""
+    def build(self, scip: ScipRows | None = None) -> None:
+        """Make all rows; those of the files that *scip* covers come from it."""
+        scip = scip or ScipRows()
+        self._covered = scip.covered
+        self._take(scip)
         for number, name in enumerate(self._names):
             self._add_file(number, name)
         for number, extraction in self._extractions.items():
-            self._contain(number, extraction)
-            self._import(number, extraction)
-            self._use(number, extraction)
+            if self._names[number] not in self._covered:
+                self._contain(number, extraction)
+                self._import(number, extraction)
+                self._use(number, extraction)
             self._progress.advance()
+
+    def _take(self, scip: ScipRows) -> None:
+        for entity in scip.entities:
+            self.add_entity(entity)
+        for edge in scip.edges:
+            self.add_edge(edge.source_key, edge.target_key, edge.kind, edge.confidence, edge.source, edge.line)
+            if edge.kind != EdgeKind.CONTAINS:
+                self._resolved[int(edge.kind)] += 1
+        self.unresolved.update(scip.unresolved)
+        for entity in scip.entities:
+            names = self._scip_names.setdefault(entity.path, {})
+            names[entity.name] = entity.key if entity.name not in names else None
 
     def _add_file(self, number: int, name: str) -> None:
         key = entity_key(self._repo_id, name, "file", name)
         self._file_keys.append(key)
-        self.add_entity(Entity(key, _FILE, name, name, self._languages[number], Span(), Source.SYNTAX))
+        if key not in self.entities:
+            self.entities[key] = Entity(key, _FILE, name, name, "", Span(), Source.SYNTAX)
         rows = self._extractions.get(number)
-        if rows is not None:
+        if rows is not None and name in self._covered:
+            names = self._scip_names.get(name, {})
+            self._keys[number] = [names.get(qualified) for qualified in rows.definition_names]
+        elif rows is not None:
             self._keys[number] = [
                 self._add_definition(name, kind, qualified, signature, span)
                 for kind, qualified, signature, span in zip(
@@ -94,17 +116,18 @@ class Assembly:
         if known is None or facts < known:
             self.edges[identity] = facts
 
-    def _key(self, target: Target) -> int:
+    def _key(self, target: Target) -> int | None:
         return self._keys[target[0]][target[1]] if target[1] >= 0 else self._file_keys[target[0]]
 
     def _kind(self, target: Target) -> int:
-        return self._extractions[target[0]].definition_kinds[target[1]] if target[1] >= 0 else _FILE
+        key = self._key(target)
+        return self.entities[key].kind if key is not None else _FILE
 
     def _contain(self, file: int, rows: Extraction) -> None:
         keys = self._keys[file]
         for key, parent, span in zip(keys, rows.definition_parents, rows.definition_spans, strict=True):
             around = keys[parent] if parent >= 0 else self._file_keys[file]
-            if around != key:
+            if around != key and around is not None and key is not None:
                 self.add_edge(around, key, EdgeKind.CONTAINS, Confidence.EXACT, Source.SYNTAX, span[0])
 
     def _import(self, file: int, rows: Extraction) -> None:
@@ -125,8 +148,10 @@ class Assembly:
         uses = zip(rows.use_kinds, rows.use_scopes, rows.use_names, rows.use_lines, rows.use_columns, strict=True)
         for row, (kind, scope, name, line, column) in enumerate(uses):
             key = keys[scope] if scope >= 0 else self._file_keys[file]
+            if key is None:
+                continue
             found = resolve(file, row)
-            if found.whole is not None:
+            if found.whole is not None and self._key(found.whole) is not None:
                 self._relate(key, rows.definition_kinds[scope] if scope >= 0 else _FILE, found.whole, kind, line)
                 self._resolved[kind] += 1
                 continue
@@ -136,7 +161,7 @@ class Assembly:
 
     def _relate(self, key: int, kind_of_source: int, target: Target, kind: int, line: int) -> None:
         other = self._key(target)
-        if other != key or kind == EdgeKind.CALLS:
+        if other is not None and (other != key or kind == EdgeKind.CALLS):
             actual = edge_kind(kind, kind_of_source, self._kind(target))
             self.add_edge(key, other, actual, Confidence.SCOPED, Source.SYNTAX, line)
 
@@ -171,7 +196,7 @@ class Assembly:
             edges_by_source=_labelled(Counter(facts[1] for facts in self.edges.values()), Source),
             edges_by_confidence=_labelled(Counter(facts[0] for facts in self.edges.values()), Confidence),
             resolved_by_kind=_labelled(self._resolved, EdgeKind), unresolved_by_kind=_labelled(unresolved, EdgeKind),
-            files_extracted=len(self._extractions), files_reused=reused, files_from_scip=0,
+            files_extracted=len(self._extractions), files_reused=reused, files_from_scip=len(self._covered),
             files_with_syntax_errors=syntax_errors,
         )
 

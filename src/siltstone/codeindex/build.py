@@ -16,6 +16,7 @@ from siltstone.codeindex.assembly import Assembly
 from siltstone.codeindex.entities import Sink
 from siltstone.codeindex.extraction import EXTRACTION_VERSION, Extraction
 from siltstone.codeindex.languages import language_of_path, language_of_shebang, may_be_script, settle_headers
+from siltstone.codeindex.scip_merge import ScipRows, read_scip_rows
 from siltstone.codeindex.summary import IndexSummary
 from siltstone.codeindex.syntax import languages as syntax_languages
 from siltstone.codeindex.syntax_worker import EXTRACTED
@@ -77,9 +78,9 @@ def index_repository(
 ) -> IndexSummary:
     """Index *files* into *sink* and return what was found; *sink* is not closed.
 
-    *read* is called in this thread, once per file; None says that it noted the gap
-    itself.  A file that cannot be read, decoded or parsed stays a file entity and
-    is noted in *ledger*. Raises BudgetExceeded where the rows in memory pass the budget "index".
+    *read* is called in this thread, once per file (again for files of a SCIP index that counts columns in UTF-16); None says
+    that it noted the gap itself.  A file that cannot be read, decoded or parsed stays a file entity and is noted in *ledger*.
+    Raises BudgetExceeded where the rows in memory pass the budget "index", CorruptDataError where *scip* is no SCIP index.
     """
     job = _Job(
         sorted(set(files)), read, cache, budget or Budget(), progress, metrics,
@@ -92,7 +93,7 @@ def index_repository(
             progress.stage("resolve", len(job.names))
             roots = find_roots(job.names, job.manifest)
             assembly = Assembly(repo_id, job.names, job.languages, job.extractions, roots, progress)
-            assembly.build()
+            assembly.build(job.scip_rows(scip, repo_id) if scip is not None else None)
         with metrics.timer("index: write"):
             progress.stage("write")
             assembly.write(sink, progress)
@@ -138,6 +139,15 @@ class _Job:
                 else:
                     self.ledger.add(Reason.UNPARSABLE, self.files[number].path, data.decode("utf-8", "replace"))
         self.extractions = dict(sorted(self.extractions.items()))
+
+    def scip_rows(self, path: Path, repo_id: str) -> ScipRows:
+        """Return what the SCIP index at *path* says of the files."""
+        by_name = dict(zip(self.names, self.files, strict=True))
+        by_path = {self.names[number]: extraction for number, extraction in self.extractions.items()}
+        return read_scip_rows(
+            path, repo_id, by_path, frozenset(self.names), lambda name: self._content(by_name[name]),
+            budget=self.budget, ledger=self.ledger, progress=self.progress,
+        )
 
     def manifest(self, name: str) -> bytes:
         """Return the content of a manifest file, b'' where it cannot be read."""
