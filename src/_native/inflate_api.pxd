@@ -20,4 +20,4 @@ cdef struct InflateApi:
 
 cdef inline bint is_plausible(Py_ssize_t size, Py_ssize_t compressed) noexcept nogil:
     """Whether *compressed* bytes can inflate to *size* bytes at all."""
-    return 0 <= size and (size >> 10) <= compressed + 64 and size <= (compressed + 64) * MAX_EXPANSION
+    return size >= 0 and size // MAX_EXPANSION <= compressed

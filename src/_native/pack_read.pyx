@@ -22,7 +22,7 @@ from pack_faults cimport (
 from siltstone.core.errors import BudgetExceeded, ConfigError, CorruptDataError
 
 cdef enum:
-    LONGEST_CHAIN = 1 << 16     # git writes 4,095 at most; a longer chain is an attack on the reader's time
+    LONGEST_CHAIN = 1 << 14     # git writes 4,095 at most; a longer chain is an attack on the reader's time
     SCRATCH_KEPT = 4 << 20      # bytes of a scratch buffer that outlive a call
     COMPRESSED_ROOM = 1 << 16   # a stream may be longer than its content by its framing; what is beyond is not the stream's
 
@@ -131,8 +131,7 @@ cdef class PackReader:
             self._busy = False
 
     def header(self, const uint8_t[::1] name not None, int descriptor):
-        """Return ``(kind, size)`` of an object, None where it is absent, or the id of a base elsewhere (then its kind is
-        the kind, and *size* is not known without it: read the object)."""
+        """Return ``(kind, size)`` of an object, None where it is absent, or the id of a base elsewhere. Cost: a `read`."""
         found = self.read(name, descriptor)
         return found if found is None or isinstance(found, bytes) else (found[0], len(found[1]))
 

@@ -1,11 +1,9 @@
 """Sets and maps of object ids in preallocated memory: open addressing, no Python object per id.
 
-Ids can be chosen by whoever made the data, so places in the table depend on a random number of each table; results never do.
+Ids can be chosen by whoever made the data, so places in the table depend on a random number of each process; results never do.
 """
-import secrets
-
 from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_FromStringAndSize
-from libc.stdint cimport uint8_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcmp, memcpy
 
@@ -31,6 +29,11 @@ cdef inline uint64_t _mix(const uint8_t* name, Py_ssize_t id_size, uint64_t seed
         total = (total ^ word) * <uint64_t>0xBF58476D1CE4E5B9
         total ^= total >> 32
     return total
+
+
+cdef uint64_t _random_seed() except? 0:
+    """Return what nobody outside can know: the interpreter's own hash of a text is keyed by a random secret."""
+    return <uint64_t><int64_t>hash("siltstone: places of object ids")
 
 
 cdef Py_ssize_t _table_size(Py_ssize_t count) noexcept nogil:
@@ -61,7 +64,7 @@ cdef class SpillIndex:
             raise ConfigError(f"capacity {capacity} is out of range", field="capacity")
         self._capacity, self._id_size = capacity, id_size
         self._slots = _table_size(capacity)
-        self._seed = secrets.randbits(64)
+        self._seed = _random_seed()
         self._names = <uint8_t*>malloc(<size_t>(self._slots * id_size))
         self._places = <Place*>malloc(<size_t>self._slots * sizeof(Place))
         self._used = <uint8_t*>calloc(<size_t>self._slots, 1)
@@ -184,7 +187,7 @@ def find_repeats(tables, Py_ssize_t id_size):
     cdef const uint8_t[::1] names
     cdef Py_ssize_t total = 0, slots
     cdef const uint8_t** found
-    cdef uint64_t seed = secrets.randbits(64)
+    cdef uint64_t seed = _random_seed()
     cdef list results = []
     cdef Py_ssize_t count
     cdef uint8_t* marks

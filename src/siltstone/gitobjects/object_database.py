@@ -128,10 +128,21 @@ class ObjectDatabase:
             self._lookup = self.packs()
         return any(changed)
 
-    def _read(self, oid: ObjectId, hops: int) -> tuple[Kind, bytes] | None:
+    def _find_elsewhere(self, oid: ObjectId, pack: PackFile) -> GitObject | None:
+        """Return the copy that another source than *pack* holds, or None; damage there is no news."""
+        with self._lock:
+            try:
+                found = self._read(oid, 0, without=pack)
+            except (CorruptDataError, BudgetExceeded):
+                found = None
+        return None if found is None else GitObject(oid, *found)
+
+    def _read(self, oid: ObjectId, hops: int, without: PackFile | None = None) -> tuple[Kind, bytes] | None:
         """Return the first copy that can be decoded; the first damage is raised where none can."""
         failure: SiltstoneError | None = None
         for place, pack in enumerate(self._lookup):
+            if pack is without:
+                continue
             try:
                 found = self._read_packed(pack, oid, hops)
             except FileNotFoundError:
@@ -234,7 +245,9 @@ class ObjectDatabase:
         options = WalkOptions(
             frozenset(kinds), skip, block_bytes, self.budget, self.ledger, progress, metrics
         )
-        sources = WalkSources(packs, repeats, self._iter_loose_ids, self.find, self.algorithm.size)
+        sources = WalkSources(
+            packs, repeats, self._iter_loose_ids, self.find, self._find_elsewhere, self.algorithm.size
+        )
         return walk_sources(sources, options)
 
     def refs(self) -> dict[bytes, ObjectId]:

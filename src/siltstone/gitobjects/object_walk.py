@@ -6,7 +6,7 @@ and only what no source can give goes to the coverage ledger.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,6 +50,7 @@ class WalkSources:
     repeats: list[bytearray]
     loose: Callable[[], Iterator[ObjectId]]
     find: Callable[[ObjectId], GitObject | None]
+    find_elsewhere: Callable[[ObjectId, PackFile], GitObject | None]
     id_size: int
 
 
@@ -98,11 +99,18 @@ def _walk_pack(
         kinds = np.frombuffer(walker.kinds(), np.uint8)
         by_rank = chosen[pack.index.order]
         walker.select((by_rank & np.isin(kinds, list(options.kinds))).view(np.uint8).data)
-        unknown = [int(pack.index.order[rank]) for rank, _, _ in walker.faults() if by_rank[rank]]
-        yield from _run(walker, pack, unknown, options)
+        lost = [fault for fault in walker.faults() if by_rank[fault[0]]]
+        yield from _run(walker, pack, lost, options)
         options.metrics.record_peak("walk.bases", walker.peak_bytes)
         options.metrics.count("walk.revived", walker.revived)
-    yield from _read_plainly((ObjectId(pack.index.name(position)) for position in unknown), sources, options)
+    based_elsewhere = (_name(pack, rank) for rank, _, elsewhere in lost if elsewhere)
+    yield from _read_plainly(based_elsewhere, sources, options)
+    damaged = ((_name(pack, rank), text) for rank, text, elsewhere in lost if not elsewhere)
+    yield from gather_blocks(_iter_other_copies(damaged, pack, sources, options), sources.id_size, options.block_bytes)
+
+
+def _name(pack: PackFile, rank: int) -> ObjectId:
+    return ObjectId(pack.index.name(int(pack.index.order[rank])))
 
 
 def _not_skipped(pack: PackFile, repeats: bytearray, options: WalkOptions) -> npt.NDArray[np.bool_]:
@@ -114,11 +122,17 @@ def _not_skipped(pack: PackFile, repeats: bytearray, options: WalkOptions) -> np
     return chosen
 
 
-def _run(walker: PackWalker, pack: PackFile, unknown: list[int], options: WalkOptions) -> Iterator[ObjectBlock]:
-    """Yield the blocks of one walk; the positions of what it could not decode join *unknown*."""
+def _run(
+    walker: PackWalker, pack: PackFile, lost: list[tuple[int, str, bool]], options: WalkOptions
+) -> Iterator[ObjectBlock]:
+    """Yield the blocks of one walk; what it could not decode joins *lost*, or the ledger where it is too large."""
     while True:
         columns = walker.next_block(options.block_bytes)
-        unknown.extend(int(pack.index.order[rank]) for rank, _, _ in walker.take_faults())
+        for rank, text, too_large in walker.take_faults():
+            if too_large:
+                options.ledger.add(Reason.OVERSIZE, _name(pack, rank).hex(), text)
+            else:
+                lost.append((rank, text, False))
         if columns is None:
             return
         block = block_of_columns(*columns, pack.index.id_size)
@@ -126,6 +140,19 @@ def _run(walker: PackWalker, pack: PackFile, unknown: list[int], options: WalkOp
         options.metrics.count("walk.bytes", block.size)
         options.progress.advance(len(block))
         yield block
+
+
+def _iter_other_copies(
+    damaged: Iterable[tuple[ObjectId, str]], pack: PackFile, sources: WalkSources, options: WalkOptions
+) -> Iterator[GitObject]:
+    """Yield the copies that other sources hold of what is damaged in *pack*; the rest goes to the ledger."""
+    for oid, text in damaged:
+        options.progress.advance()
+        found = sources.find_elsewhere(oid, pack)
+        if found is None:
+            options.ledger.add(Reason.CORRUPT, oid.hex(), f"{pack.path.name}: {text}")
+        elif found.kind in options.kinds:
+            yield found
 
 
 def _read_plainly(oids: Iterator[ObjectId], sources: WalkSources, options: WalkOptions) -> Iterator[ObjectBlock]:
