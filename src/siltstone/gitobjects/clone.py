@@ -41,7 +41,7 @@ def fetch_bare(
     A clone that fails or is interrupted leaves nothing behind; an update that fails leaves the repository as it was.
     Raises ConfigError for a URL of an unknown form and StoreError where the other side cannot be reached.
     """
-    _check(url)
+    check_url(url)
     progress.stage("fetch")
     if (folder / "HEAD").exists():
         _fetch(url, folder, credentials, progress)
@@ -57,7 +57,8 @@ def fetch_bare(
     return folder
 
 
-def _check(url: str) -> None:
+def check_url(url: str) -> None:
+    """Raise ConfigError for a URL of an unknown form, or one that holds credentials."""
     if _SCP_LIKE.match(url):
         return
     parts = urlsplit(url)

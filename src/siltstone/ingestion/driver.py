@@ -28,7 +28,7 @@ from siltstone.core.progress import NO_PROGRESS, Progress
 from siltstone.core.version import VERSION
 from siltstone.detection.rules import RuleSet, default_rules
 from siltstone.detection.scan import ScanResult, ScanState, scan
-from siltstone.gitobjects.clone import Credentials, fetch_bare, is_url, redact_url
+from siltstone.gitobjects.clone import Credentials, check_url, fetch_bare, is_url, redact_url
 from siltstone.gitobjects.ids import Kind
 from siltstone.gitobjects.ledger import CoverageLedger
 from siltstone.gitobjects.object_database import ObjectDatabase
@@ -97,6 +97,7 @@ def _opened(
     if is_url(str(repository)):
         if output is None:
             raise ConfigError("a repository elsewhere needs a folder to be kept in", field="output")
+        check_url(str(repository))
         with stages("fetch"):
             repository = fetch_bare(str(repository), open_store_directory(None, output=output) / _CLONE_NAME,
                                     credentials=credentials, progress=progress)
