@@ -42,14 +42,15 @@ def attribute(
 ) -> dict[ObjectId, Context]:
     """Return the first commit and smallest path of each of *blobs* that is reachable from *tips* (None: every ref and HEAD).
 
-    A blob that no such commit holds is not in the result.  *discover* sees every block of trees and names blobs to be
-    attributed as well, each once, no later than with the first tree that holds it.  Missing commits and trees go to the ledger.  Costs one pass over
-    all trees whatever the number of blobs; memory: 4 bytes a sub-tree entry and 55 a tree, at most the limit "history".
+    A blob that no such commit holds is not in the result.  *discover* sees every block of trees, in a thread of its own, and
+    names blobs to be attributed as well, each once, no later than with the first tree that holds it.  Missing commits and
+    trees go to the ledger.  Costs one pass over all trees whatever the number of blobs; memory: 4 bytes a sub-tree entry
+    and 55 a tree, at most the limit "history".
     """
     targets = sorted(set(blobs))
     if not targets:
         return {}
-    history = CommitHistory.load(db, tips, progress=progress)
+    history = CommitHistory.load(db, tips, progress=progress)  # before the trees: it holds the GIL that their threads need
     graph = _load_graph(db, targets, discover, progress)
     rows = history.ordered_rows("oldest")
     positions, unread = graph.first_holders(history.root_trees(rows))
@@ -77,8 +78,8 @@ def _load_graph(
     """Return the graph of all trees, decoded ahead in a thread; what *discover* names is appended to *targets*."""
     size = db.algorithm.size
     graph = TreeGraph(b"".join(targets), size, limit_bytes=db.budget.limit("history"))
-    for block in iterate_ahead(db.walk_objects((Kind.TREE,))):
-        fresh = discover(block) if discover is not None else ()
+    decoded = iterate_ahead(db.walk_objects((Kind.TREE,)))
+    for block, fresh in iterate_ahead((block, discover(block) if discover else ()) for block in decoded):
         if fresh:
             graph.add_targets(b"".join(fresh))
             targets += fresh
