@@ -12,6 +12,7 @@ from siltstone.core.budget import Budget
 from siltstone.core.errors import BudgetExceeded, CorruptDataError, NotFoundError, StoreError
 from siltstone.graph import database
 from siltstone.graph.model import FileRow, FindingRow
+from siltstone.graph.queries import Graph
 from siltstone.graph.reader import StoreReader
 from siltstone.graph.schema import SCHEMA_VERSION, signed, unsigned
 from siltstone.graph.store import GraphStore, find_database, open_store_directory
@@ -312,3 +313,33 @@ def test_unresolved_uses_are_kept_once(folder):
             store.write(UnresolvedBatch.of(unresolved))
     with GraphStore.open(folder) as store:
         assert store.meta()["unresolved"] == str(len(unresolved))
+
+
+@pytest.mark.parametrize("statement", [
+    "UPDATE entities SET name = x'ff'", "UPDATE entities SET kind = 999", "UPDATE entities SET kind = 99",
+    "UPDATE entities SET path = x'00'", "UPDATE entities SET start_line = 'far'", "UPDATE entities SET end_line = 1 << 40",
+    "UPDATE entities SET source = 7", "UPDATE edges SET line = 'x'", "UPDATE edges SET kind = -1",
+    "UPDATE unresolved SET name = x'ff'", "UPDATE image SET data = 5", "UPDATE image SET name = 'keys' || chunk || rowid",
+    "UPDATE findings SET detail = '{'", "UPDATE findings SET file_key = 'x'", "UPDATE meta SET value = '[]'",
+    "UPDATE scan_state SET data = 'text'",
+])
+def test_stored_value_of_the_wrong_type_is_damage(folder, statement):
+    fill(folder, *random_graph(1))
+    with GraphStore.open(folder) as store:
+        store.write_findings(FINDINGS)
+        store.write_scan_state(b"state")
+        store.write_meta(summary={"files": 2})
+    change(folder, statement)
+    reader = StoreReader.open_existing(folder / "graph.db")
+    with pytest.raises((CorruptDataError, StoreError)):
+        read_everything(folder, reader)
+    reader.close()
+
+
+def read_everything(folder, reader):
+    for rows in (reader.entities(), reader.edges(), reader.unresolved(), reader.findings()):
+        list(rows)
+    reader.scan_state()
+    reader.summary()
+    with Graph.open(folder) as graph:
+        graph.blast_radius(graph.find("part3")[0])

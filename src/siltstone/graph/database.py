@@ -129,7 +129,7 @@ def reading(path: Path) -> Iterator[None]:
             yield
     except SiltstoneError:
         raise
-    except (ValueError, TypeError, OverflowError) as error:
+    except (ValueError, TypeError, AttributeError, OverflowError) as error:
         raise CorruptDataError(f"a stored value is damaged ({type(error).__name__})", source=str(path)) from error
 
 

@@ -203,7 +203,7 @@ class Graph:
 
     def _leaves(self, rest: str, parameters: tuple[Any, ...]) -> list[str]:
         rows = self._select(f"SELECT DISTINCT leaf FROM entities {rest}", parameters)  # noqa: S608 - as above
-        return [leaf for (leaf,) in rows]
+        return [str(leaf) for (leaf,) in rows]
 
     def _select(self, query: str, parameters: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         """Return the rows of *query*. Raises StoreError where the graph was replaced since it was opened."""
@@ -216,5 +216,7 @@ class Graph:
 def _entity(
     key: int, kind: int, path: str, name: str, signature: str, start_line: int, end_line: int, end_column: int, source: int
 ) -> EntityRow:
+    if not all(isinstance(text, str) for text in (path, name, signature)):
+        raise TypeError("a text of an entity is none")  # becomes CorruptDataError where the row was read
     last = end_line if end_column == 0 and end_line > start_line else end_line + 1  # the stored end is exclusive
     return EntityRow(unsigned(key), EntityKind(kind), path, name, signature, start_line + 1, last, Source(source))

@@ -80,11 +80,15 @@ class StoreReader:
     def meta(self) -> dict[str, str]:
         """Return what is known of the last complete run, by name; empty before the first."""
         with reading(self.path):
-            return dict(self._connection.execute("SELECT name, value FROM meta ORDER BY name").fetchall())
+            rows = self._connection.execute("SELECT name, value FROM meta ORDER BY name").fetchall()
+            return {str(name): str(value) for name, value in rows}
 
     def summary(self) -> dict[str, Any]:
         """Return the summary that the last complete run stored; empty where it stored none."""
-        return dict(self._decode_json(self.meta().get("summary", "{}")))
+        summary = self._decode_json(self.meta().get("summary", "{}"))
+        if not isinstance(summary, dict):
+            raise CorruptDataError("the summary is not an object", source=str(self.path))
+        return summary
 
     def digest(self) -> str:
         """Return the graph digest, "" before the first graph."""
@@ -99,13 +103,15 @@ class StoreReader:
         """Yield the findings in the order they were stored."""
         query = "SELECT fingerprint, rule_id, path, line, file_key, detail FROM findings ORDER BY id"
         for fingerprint, rule_id, path, line, file_key, detail in self.select(query):
-            key = None if file_key is None else unsigned(file_key)
+            with reading(self.path):
+                key = None if file_key is None else unsigned(file_key)
             yield FindingRow(fingerprint, rule_id, path, line, key, self._decode_json(detail))
 
     def scan_state(self) -> bytes | None:
         """Return the stored scan state, None where there is none."""
         chunks = [data for (data,) in self.select("SELECT data FROM scan_state ORDER BY chunk")]
-        return b"".join(chunks) if chunks else None
+        with reading(self.path):
+            return b"".join(chunks) if chunks else None
 
     def entities(self) -> Iterator[EntityBatch]:
         """Yield all entities by unsigned key, some thousands at a time."""
@@ -125,10 +131,12 @@ class StoreReader:
     def image(self) -> dict[str, bytes]:
         """Return the columns of the graph image by name. Raises CorruptDataError where a checksum differs."""
         pieces: dict[str, list[bytes]] = {}
-        for name, chunk, checksum, data in self.select("SELECT name, chunk, checksum, data FROM image ORDER BY name, chunk"):
-            if chunk != len(pieces.setdefault(name, [])) or zlib.crc32(data) != checksum:
-                raise CorruptDataError(f"column {name} of the graph image is damaged", source=str(self.path))
-            pieces[name].append(data)
+        query = "SELECT name, chunk, checksum, data FROM image ORDER BY name, chunk"
+        with reading(self.path):
+            for name, chunk, checksum, data in self.select(query):
+                if chunk != len(pieces.setdefault(name, [])) or zlib.crc32(data) != checksum:
+                    raise CorruptDataError(f"column {name} of the graph image is damaged", source=str(self.path))
+                pieces[name].append(data)
         return {name: b"".join(chunks) if len(chunks) > 1 else chunks[0] for name, chunks in pieces.items()}
 
     def image_bytes(self) -> int:
@@ -150,7 +158,7 @@ class StoreReader:
     def _decode_json(self, text: str) -> Any:
         try:
             return json.loads(text)
-        except ValueError as error:
+        except (ValueError, TypeError) as error:
             raise CorruptDataError("a JSON value is damaged", source=str(self.path)) from error
 
 
