@@ -25,7 +25,7 @@ def read_small_file(path: Path, limit_bytes: int = 1 << 16) -> bytes | None:
         if not stat.S_ISREG(status.st_mode):
             raise CorruptDataError("not a regular file", source=os.fsdecode(path))
         with open(descriptor, "rb", closefd=False) as file:
-            data = file.read(limit_bytes + 1)
+            data = file.read(min(limit_bytes, status.st_size) + 1)  # a read takes memory for all it asks for
     finally:
         os.close(descriptor)
     if len(data) > limit_bytes:
