@@ -15,6 +15,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from siltstone.core.memory import children_of
+
 _SAMPLE_SECONDS = 0.02
 
 
@@ -36,20 +38,6 @@ def _field(path: Path, name: str) -> int:
     return next((int(line.split()[1]) << 10 for line in lines if line.startswith(name)), 0)
 
 
-def _tree(root: int) -> list[int]:
-    found, waiting = [root], [root]
-    while waiting:
-        process = waiting.pop()
-        for task in Path("/proc").glob(f"{process}/task/*/children"):
-            try:
-                below = [int(word) for word in task.read_text().split()]
-            except OSError:
-                continue
-            found += below
-            waiting += below
-    return found
-
-
 def measure(words: Sequence[str], *, cwd: Path | None = None) -> Measured:
     """Run *words* once, its output kept, its errors shown."""
     start = time.perf_counter()
@@ -59,7 +47,7 @@ def measure(words: Sequence[str], *, cwd: Path | None = None) -> Measured:
     def sample() -> None:
         nonlocal peak
         while not ended.wait(_SAMPLE_SECONDS):
-            tree = _tree(process.pid)
+            tree = [process.pid, *children_of(process.pid)]
             if len(tree) == 1:
                 peak = max(peak, _field(Path(f"/proc/{process.pid}/status"), "VmHWM:"))
             else:

@@ -45,15 +45,20 @@ def children_of(process: int) -> list[int]:
     """Return the ids of all living descendants of *process*."""
     found, open_list = [], [process]
     while open_list:
-        parent = open_list.pop()
-        for task in _PROC.glob(f"{parent}/task/*/children"):
-            try:
-                below = [int(word) for word in task.read_text().split()]
-            except OSError:
-                continue
-            found.extend(below)
-            open_list.extend(below)
+        below = _direct_children(open_list.pop())
+        found.extend(below)
+        open_list.extend(below)
     return found
+
+
+def _direct_children(process: int) -> list[int]:
+    below: list[int] = []
+    try:
+        for task in os.listdir(_PROC / str(process) / "task"):
+            below.extend(int(word) for word in (_PROC / str(process) / "task" / task / "children").read_text().split())
+    except OSError:  # the process or the thread ended while we looked
+        return below
+    return below
 
 
 def _proportional_bytes(process: int) -> int:
