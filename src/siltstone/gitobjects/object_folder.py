@@ -6,7 +6,7 @@ import os
 import time
 from pathlib import Path
 
-from siltstone.core.budget import MIB, Budget
+from siltstone.core.budget import Budget
 from siltstone.core.errors import CorruptDataError
 from siltstone.gitobjects.ids import HashAlgorithm
 from siltstone.gitobjects.ledger import CoverageLedger, Reason
@@ -14,8 +14,6 @@ from siltstone.gitobjects.loose import LooseObjects
 from siltstone.gitobjects.pack_file import DescriptorPool, PackFile
 from siltstone.gitobjects.pack_index import held_bytes_of
 
-_LARGEST_CACHE = 96 * MIB  # bases kept by random reads of one pack, as git's core.deltaBaseCacheLimit
-_SMALLEST_CACHE = 1 * MIB
 _CLOCK_STEP_NS = 2_000_000_000  # a folder changed this recently may change again without a new time stamp
 
 
@@ -76,10 +74,7 @@ class ObjectFolder:
             held = held_bytes_of(path.with_suffix(".idx"), self._algorithm.size)
             self._budget.reserve("pack_index", held)
             self._reserved[path] = held
-            cache = min(_LARGEST_CACHE, max(_SMALLEST_CACHE, min(self._budget.limit("objects") // 4, 64 * held)))
-            return PackFile(
-                path, self._algorithm.size, self._pool, limit_bytes=self._budget.limit("object"), cache_bytes=cache
-            )
+            return PackFile(path, self._algorithm.size, self._pool, limit_bytes=self._budget.limit("object"))
         except FileNotFoundError:
             self._release(path)
         except CorruptDataError as error:

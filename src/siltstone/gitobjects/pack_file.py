@@ -15,16 +15,24 @@ from siltstone.gitobjects.pack_index import PackIndex, read_pack_index
 
 _SIGNATURE = b"PACK"
 _HEADER_BYTES = 12
+_SMALLEST_CACHE = 1 << 18  # bytes of bases kept by a pack that comes late
 _MOST_OPEN = 64  # descriptors held for random reads, however many packs there are
 
 
 
 class DescriptorPool:
-    """Open files by path, at most 64, the least recently used closed first. The caller holds the lock."""
+    """What the packs of a database share: open files, at most 64, and memory for kept bases. The caller holds the lock."""
 
-    def __init__(self, most: int = _MOST_OPEN) -> None:
-        self._most = most
+    def __init__(self, cache_bytes: int, most: int = _MOST_OPEN) -> None:
+        """*cache_bytes* is for the bases that random reads keep, of all packs together."""
+        self._most, self._cache_left = most, cache_bytes
         self._files: OrderedDict[Path, WindowedFile] = OrderedDict()
+
+    def take_cache(self) -> int:
+        """Return how many bytes of bases one more pack may keep: half of what is left, so hundreds stay bounded."""
+        share = max(_SMALLEST_CACHE, self._cache_left // 2)
+        self._cache_left = max(0, self._cache_left - share)
+        return share
 
     def open(self, path: Path) -> WindowedFile:
         """Return *path* open for reading; it stays open at least until the next call."""
@@ -46,13 +54,13 @@ class DescriptorPool:
 class PackFile:
     """One pack of a database. Its methods are called under the database's lock."""
 
-    __slots__ = ("_cache_bytes", "_limit", "_pool", "_reader", "_size", "index", "path")
+    __slots__ = ("_limit", "_pool", "_reader", "_size", "index", "path")
 
-    def __init__(self, path: Path, id_size: int, pool: DescriptorPool, *, limit_bytes: int, cache_bytes: int) -> None:
+    def __init__(self, path: Path, id_size: int, pool: DescriptorPool, *, limit_bytes: int) -> None:
         """*path* ends in ``.pack``, its index lies beside it. Raises CorruptDataError where the two do not agree."""
         self.path = path
         self.index: PackIndex = read_pack_index(path.with_suffix(".idx"), id_size)
-        self._pool, self._limit, self._cache_bytes = pool, limit_bytes, cache_bytes
+        self._pool, self._limit = pool, limit_bytes
         self._reader: PackReader | None = None
         with WindowedFile(path) as file:
             self._size = self._check(file)
@@ -88,7 +96,7 @@ class PackFile:
             index = self.index
             self._reader = PackReader(
                 index.names, index.fanout.data, index.offsets.data, index.order.data, index.ranks.data,
-                id_size=index.id_size, end=self.end, limit_bytes=self._limit, cache_bytes=self._cache_bytes,
+                id_size=index.id_size, end=self.end, limit_bytes=self._limit, cache_bytes=self._pool.take_cache(),
                 inflate=capsule(),
             )  # fmt: skip
         return self._reader
