@@ -29,7 +29,7 @@ from siltstone.gitobjects.object_database import ObjectDatabase
 
 __all__ = ["ScanResult", "ScanState", "scan"]
 
-_MATCH_BYTES = 600  # a Match and its strings in memory, on 64-bit CPython 3.11
+_MATCH_BYTES = 600  # a Match and its strings in memory, rounded up: 64-bit CPython 3.11
 _LFS_RULE = Rule(
     id="siltstone.lfs-pointer", name="Git LFS pointer", anchors=("version https://git-lfs.github.com/spec/",),
     pattern=r"\Aversion https://git-lfs\.github\.com/spec/v1\n(?:[a-z0-9.-]{1,40} [^\n]{1,100}\n){0,4}?oid sha256:",
