@@ -75,9 +75,12 @@ def test_a_finding_names_where_the_secret_was_and_never_holds_it(sample: Path, g
         assert not path.is_file() or planted_token().encode() not in path.read_bytes()
 
 
-def test_a_second_run_changes_nothing_and_scans_nothing(sample: Path, tmp_path: Path) -> None:
+def test_a_second_run_changes_nothing_and_scans_nothing(sample: Path, git: Git, tmp_path: Path) -> None:
     output = tmp_path / "out"
+    (sample / "shop/copy.py").write_text(FILES["shop/views.py"])  # equal content in one run is no re-use
+    commit_all(git, sample, "copy", 1_700_000_150)
     first = ingest(sample, output=output)
+    assert first.code.files_reused == 0
     before = content(output)
     second = ingest(sample, output=output)
     assert second.unchanged

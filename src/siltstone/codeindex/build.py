@@ -120,6 +120,7 @@ class _Job:
     syntax_errors: int = 0
     reserved: int = 0
     _asked: list[tuple[int, bytes]] = field(default_factory=list)  # file and cache key of each request
+    _put: set[bytes] = field(default_factory=set)  # keys that this run gave to the cache
     _manifests: dict[str, bytes] = field(default_factory=dict)
 
     def extract(self, workers: int) -> None:
@@ -136,6 +137,7 @@ class _Job:
                     self._keep(number, data)
                     if self.cache is not None:
                         self.cache.put(key, data)
+                        self._put.add(key)
                 else:
                     self.ledger.add(Reason.UNPARSABLE, self.files[number].path, data.decode("utf-8", "replace"))
         self.extractions = dict(sorted(self.extractions.items()))
@@ -211,7 +213,7 @@ class _Job:
             self._keep(number, kept)
         except CorruptDataError:
             return False  # extracted again, and written again
-        self.reused += 1
+        self.reused += key not in self._put  # the same content twice in one run is no earlier run
         return True
 
     def _keep(self, number: int, data: bytes) -> None:

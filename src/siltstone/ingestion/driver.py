@@ -21,7 +21,7 @@ from siltstone.codeindex.keys import default_collections, entity_key
 from siltstone.codeindex.languages import language_of_path
 from siltstone.codeindex.summary import IndexSummary
 from siltstone.core.budget import MIB, Budget
-from siltstone.core.errors import ConfigError, CorruptDataError, IncompleteError
+from siltstone.core.errors import ConfigError, CorruptDataError, IncompleteError, UnsupportedError
 from siltstone.core.files import WindowedFile
 from siltstone.core.metrics import NO_METRICS, Metrics
 from siltstone.core.progress import NO_PROGRESS, Progress
@@ -167,7 +167,7 @@ class _Run:
         kept = self._store.scan_state()
         try:
             previous = None if kept is None else ScanState.decode(kept)
-        except CorruptDataError:  # of an older version: everything is scanned again
+        except (CorruptDataError, UnsupportedError):  # of another version: everything is scanned again
             previous = None
         return scan(self._database, rules=rules, previous=previous, budget=self._budget, progress=self._progress,
                     metrics=self._metrics, ledger=self._ledger)
