@@ -56,9 +56,12 @@ class Resolver:
         uses = self.extractions[file]
         head, name = uses.use_heads[row], uses.use_names[row]
         scope = uses.use_scopes[row] if head in (SELF, SUPER, UNKNOWN) else -1
+        if scope >= 0 and uses.use_kinds[row] in _HERITAGE:
+            scope = uses.definition_parents[scope]  # the name of a base is not looked for in the class that it is the base of
         question = (file, name, head, scope)
         known = self._known.get(question)
         if known is None:
+            self._known[question] = _NOTHING  # a question that asks itself has no answer
             known = self._known[question] = self._resolve(file, name, head, scope)
         return known
 

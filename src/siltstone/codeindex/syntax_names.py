@@ -48,6 +48,8 @@ class Texts:
         """Return *text* where it is a chain of names, or ''."""
         if not text.isascii() or " " in text or "\n" in text:
             text = "".join(text.split())
+        if text.endswith(">"):
+            text = text.partition("<")[0]  # C++: the arguments of a template are no part of its name
         bare = text.removeprefix("super()") if text.startswith("super().") else text
         for separator in self._separators:
             bare = bare.replace(separator, ".")

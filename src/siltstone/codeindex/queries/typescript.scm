@@ -18,6 +18,7 @@
 (optional_parameter pattern: (_) @pattern)
 (type_parameter name: (type_identifier) @type_parameter)
 
+(public_field_definition value: [(identifier) (member_expression)] @reference)
 (extends_clause value: [(identifier) (member_expression)] @inherits)
 (extends_type_clause type: [(type_identifier) (nested_type_identifier)] @inherits)
 (extends_type_clause type: (generic_type name: [(type_identifier) (nested_type_identifier)] @inherits))
