@@ -83,7 +83,8 @@ def test_python_names_resolve_by_scope_base_class_and_import() -> None:
         ("type_of", f"{models}:Order.status", f"{models}:Status"),
         ("calls", f"{models}:Order.total", f"{models}:Order.price"), ("calls", f"{models}:Order.total", f"{pricing}:tax"),
         ("references", f"{models}:Order.total", f"{models}:LIMIT"),
-        ("calls", f"{models}:Order.price", f"{base}:Root.save"), ("calls", f"{models}:Order.price", f"{models}:Order.price.add"),
+        ("calls", f"{models}:Order.price", f"{base}:Root.save"),
+        ("calls", f"{models}:Order.price", f"{models}:Order.price.add"),
         ("calls", f"{models}:Order.price.add", f"{models}:helper"),
         ("calls", f"{models}:helper", f"{models}:Order.build"),
         ("calls", f"{test}:test_it", f"{models}:Order"), ("calls", f"{test}:test_it", f"{pricing}:tax"),
@@ -156,7 +157,8 @@ def test_a_long_chain_of_re_exports_ends_without_an_error() -> None:
 def test_the_last_definition_of_a_name_counts_and_a_setter_is_no_new_one() -> None:
     found = index({
         "a.py": "from typing import overload\n\n\n@overload\ndef f(a: int): ...\n\n\n@overload\ndef f(a: str): ...\n\n\n"
-                "def f(a): pass\n\n\nclass P:\n    @property\n    def x(self): pass\n\n    @x.setter\n    def x(self, v): pass\n"
+                "def f(a): pass\n\n\nclass P:\n    @property\n    def x(self): pass\n\n"
+                "    @x.setter\n    def x(self, v): pass\n"
                 "\n    def go(self):\n        f(self.x())\n",
     })
     calls = [

@@ -82,15 +82,18 @@ def test_rust() -> None:
     found = index({
         "Cargo.toml": '[package]\nname = "geo-lib"\n',
         "src/lib.rs": "pub mod shape;\nmod util;\npub use shape::Circle;\nfn top() { util::twice(1); crate::shape::unit(); }\n",
-        "src/shape.rs": "use crate::util::{self, twice as double};\nuse std::fmt;\n\n"
-                        "pub trait Shape: fmt::Debug { fn area(&self) -> f64; fn show(&self) { self.area(); } }\n"
-                        "pub struct Circle<T: Copy> where T: Into<f64> { pub r: T, kind: Kind }\n"
-                        "pub enum Kind { Round, Flat(u8) }\n"
-                        "impl<T: Copy> Shape for Circle<T> where T: Into<f64> {\n"
-                        "    fn area(&self) -> f64 { self.double(); Self::new(Kind::Round); double(2); 0.0 }\n}\n"
-                        "impl<T: Copy> Circle<T> { pub fn new(k: Kind) -> Self { util::twice(1); todo!() } fn double(&self) {} }\n"
-                        "pub fn unit() -> Kind { let unit = 1; Kind::Flat(unit) }\n",
-        "src/util.rs": "pub fn twice(n: i32) -> i32 { n }\n#[cfg(test)]\nmod tests { use super::*; fn t() { twice(2); helper(); } }\n",
+        "src/shape.rs":
+            "use crate::util::{self, twice as double};\nuse std::fmt;\n\n"
+            "pub trait Shape: fmt::Debug { fn area(&self) -> f64; fn show(&self) { self.area(); } }\n"
+            "pub struct Circle<T: Copy> where T: Into<f64> { pub r: T, kind: Kind }\n"
+            "pub enum Kind { Round, Flat(u8) }\n"
+            "impl<T: Copy> Shape for Circle<T> where T: Into<f64> {\n"
+            "    fn area(&self) -> f64 { self.double(); Self::new(Kind::Round); double(2); 0.0 }\n}\n"
+            "impl<T: Copy> Circle<T> { pub fn new(k: Kind) -> Self { util::twice(1); todo!() } fn double(&self) {} }\n"
+            "pub fn unit() -> Kind { let unit = 1; Kind::Flat(unit) }\n",
+        "src/util.rs":
+            "pub fn twice(n: i32) -> i32 { n }\n#[cfg(test)]\n"
+            "mod tests { use super::*; fn t() { twice(2); helper(); } }\n",
         "src/main.rs": "use geo_lib::Circle;\nfn main() { let c = Circle::new(1); c.area(); run(); }\nfn run() {}\n",
     })
     lib, shape, util = "src/lib.rs", "src/shape.rs", "src/util.rs"
@@ -121,7 +124,8 @@ def test_rust() -> None:
 def test_go() -> None:
     found = index({
         "go.mod": "module example.com/shop\n\ngo 1.22\n",
-        "store/store.go": "package store\n\ntype Store struct{ size int }\n\nfunc Open(n int) *Store { return &Store{size: n} }\n"
+        "store/store.go": "package store\n\ntype Store struct{ size int }\n\n"
+                          "func Open(n int) *Store { return &Store{size: n} }\n"
                           "func hidden() {}\n",
         "store/more.go": "package store\n\nfunc (s *Store) Close() error { s.flush(); hidden(); return nil }\n"
                          "func (s *Store) flush() {}\n",
@@ -192,7 +196,8 @@ def test_c() -> None:
                       "int list_add(list_t *list, int value) { grow(list); abort(); return UP; }\n",
         "src/main.c": "#include \"util/list.h\"\n\nstatic list_t *all;\nstruct ops { int (*add)(list_t *, int); };\n"
                       "static struct ops table = { .add = list_add };\n"
-                      "int main(int argc, char **argv) { int grow = 1; list_add(all, grow); grow(all); table.add(0, 1); return 0; }\n",
+                      "int main(int argc, char **argv) { int grow = 1;\n"
+                      "  list_add(all, grow); grow(all); table.add(0, 1); return 0; }\n",
         "other/grow.c": "int grow(int x) { return x; }\n",
     })
     header, source, main = "include/util/list.h", "src/list.c", "src/main.c"
@@ -232,7 +237,8 @@ def test_cpp() -> None:
         ("imports", source, header), ("inherits", f"{source}:gfx.Box", f"{header}:gfx.Shape"),
     }
     assert of_kind(found, "calls") == {
-        ("calls", f"{source}:gfx.Box.Box", f"{header}:gfx.Shape.draw"), ("calls", f"{source}:gfx.Box.area", f"{header}:gfx.twice"),
+        ("calls", f"{source}:gfx.Box.Box", f"{header}:gfx.Shape.draw"),
+        ("calls", f"{source}:gfx.Box.area", f"{header}:gfx.twice"),
         ("calls", f"{source}:gfx.Shape.draw", f"{header}:gfx.Shape.area"), ("calls", f"{source}:run", f"{source}:gfx.Box"),
         ("calls", f"{source}:run", f"{header}:gfx.twice"),
     }

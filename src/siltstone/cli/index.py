@@ -51,7 +51,8 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
         found_scip = root / "index.scip"
         summary = index_repository(
             files, read, NdjsonSink(terminal.write) if lines else MemorySink(), repo_id=arguments.repo_id or root.name,
-            scip=arguments.scip or (found_scip if found_scip.is_file() else None), workers=arguments.workers or os.cpu_count() or 1, ledger=ledger,
+            scip=arguments.scip or (found_scip if found_scip.is_file() else None),
+            workers=arguments.workers or os.cpu_count() or 1, ledger=ledger,
             progress=terminal.progress(weights=_WEIGHTS, quiet=arguments.quiet),
         )
     terminal.end_progress()
