@@ -1,4 +1,4 @@
-"""Index Python code: tree-sitter alone, ours, and codegraph where it is installed. Run: python benchmarks/peers/index_code.py FOLDER
+"""Index Python code: tree-sitter alone, ours, and codegraph where it is installed. Run: python index_code.py FOLDER
 
 Tree-sitter alone parses every ``.py`` file and runs our query, in one process, and keeps nothing: the floor for whoever uses
 it from Python.  Ours is ``silt index``, all languages, resolution included.  Figures are medians of wall seconds, in turn.

@@ -44,7 +44,8 @@ def test_a_root_is_a_folder_with_a_manifest() -> None:
         "packages/ui/package.json": b'{"name": "@acme/ui"}',
         "packages/bad/package.json": b"{", "node_modules/dep/package.json": b'{"name": "dep"}',
         "Cargo.toml": b"[workspace]\nmembers = ['crates/*']\n", "crates/core/Cargo.toml": b'[package]\nname = "acme-core"\n',
-        "svc/go.mod": b"// comment\nmodule example.com/svc // x\n\ngo 1.22\n", "py/pyproject.toml": b'[project]\nname = "thing"\n',
+        "svc/go.mod": b"// comment\nmodule example.com/svc // x\n\ngo 1.22\n",
+        "py/pyproject.toml": b'[project]\nname = "thing"\n',
         "old/setup.cfg": b"[metadata]\nname = old\n", "jvm/pom.xml": b"<project/>", "jvm/app/build.gradle.kts": b"",
     }
     roots = find_roots([*sorted(manifests), "src/main.py"], lambda path: manifests.get(path, b""))
