@@ -56,6 +56,7 @@ setup(
     # A folder for each mode: a library left over from a checked build would be taken for the release's.
     options={"build": {"build_base": f"build/{MODE}"}, "build_ext": {"parallel": os.cpu_count() or 1, "force": MODE_CHANGED}},
     package_dir={"": "src", "siltstone._native": "src/_native"},
+    include_package_data=False,  # MANIFEST.in is for the sdist: a wheel holds no sources of the kernels
     package_data={"siltstone": ["py.typed", "**/*.scm", "**/*.json"], "siltstone._native": ["*.pyi"]},
     ext_modules=cythonize(
         [extension(source) for source in SOURCES],
