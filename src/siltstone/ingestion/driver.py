@@ -13,8 +13,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from functools import cache
 from pathlib import Path
 
+from siltstone import codeindex
 from siltstone.codeindex.build import SourceFile, index_repository
 from siltstone.codeindex.extraction import EXTRACTION_VERSION
 from siltstone.codeindex.keys import default_collections, entity_key
@@ -234,8 +236,19 @@ class _Run:
 
 
 def _tool_digest(repo_id: str) -> bytes:
-    """Return bytes that change with everything but the files that a graph depends on."""
-    return json.dumps([VERSION, EXTRACTION_VERSION, repo_id, dict(default_collections())], sort_keys=True).encode()
+    """Return bytes that change with everything but the files that a graph depends on, the code of the index included."""
+    told = json.dumps([VERSION, EXTRACTION_VERSION, repo_id, dict(default_collections())], sort_keys=True)
+    return told.encode() + _code_digest()
+
+
+@cache
+def _code_digest() -> bytes:
+    """Return a hash of the code index as it is installed: a graph made by other code is made anew. Costs a millisecond."""
+    whole = hashlib.sha256()
+    folder = Path(codeindex.__file__).parent
+    for path in sorted(path for pattern in ("*.py", "*.scm", "*.json") for path in folder.rglob(pattern)):
+        whole.update(hashlib.sha256(path.read_bytes()).digest())
+    return whole.digest()
 
 
 def _code(found: IndexSummary) -> CodeSummary:
