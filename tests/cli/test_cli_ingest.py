@@ -50,7 +50,7 @@ def test_summary_is_on_stdout_and_progress_on_stderr(sample: Path) -> None:
     done = silt("ingest", sample)
     assert done.returncode == 0
     assert done.stdout.startswith("repository  at ")
-    for word in ("files", "entities", "relations", "resolved", "history", "secrets", "not read", "peak memory"):
+    for word in ("files", "entities", "relations", "resolved", "objects", "secrets", "not read", "peak memory"):
         assert word in done.stdout
     assert all(line.startswith("PROGRESS:") for line in done.stderr.splitlines())
     assert done.stderr.splitlines()[-1] == "PROGRESS:100 done"
@@ -63,7 +63,7 @@ def test_json_is_one_document(sample: Path, tmp_path: Path) -> None:
     told = json.loads(done.stdout)
     assert done.stderr == ""
     assert told["code"]["files"] == 9
-    assert {stage["name"] for stage in told["stages"]} == {"scan", "list", "index", "write"}
+    assert {stage["name"] for stage in told["stages"]} == {"scan", "list", "index", "commit"}
 
 
 def test_the_store_is_not_indexed_itself(sample: Path, git: Git) -> None:

@@ -23,7 +23,7 @@ def test_durations(value: float, text: str) -> None:
 
 
 def test_counts_are_ranked_and_the_rest_is_added_up() -> None:
-    assert render.counts({"b": 2, "a": 2, "c": 9_999, "d": 1}, most=3) == "c 9,999 · a 2 · b 2 · 1 more 1"
+    assert render.counts({"b": 2, "a": 2, "c": 9_999, "d": 1}, most=3) == "c 9,999 · a 2 · b 2 · 1 others 1"
     assert render.counts({}) == ""
 
 

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from siltstone.ingestion.summary import IngestSummary
 
 # Shares of the bar, in the order the stages run; measured on Django 5.2 and on git.
-_WEIGHTS = {"fetch": 10, "scan": 25, "list": 3, "extract": 40, "resolve": 10, "write": 12}
+_WEIGHTS = {"scan blobs": 15, "trace history": 15, "list": 3, "extract": 40, "resolve": 9, "write": 9, "commit": 9}
+_FETCH_WEIGHT = 40
 _MISSING_EXAMPLES = 3
 
 
@@ -44,14 +45,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Ingest, print the summary, and return the exit code."""
     from siltstone.detection.rules import load_rules
+    from siltstone.gitobjects.clone import is_url
     from siltstone.ingestion import ingest
 
+    weights = {"fetch": _FETCH_WEIGHT, **_WEIGHTS} if is_url(arguments.repository) else _WEIGHTS
     summary = ingest(
         arguments.repository, output=arguments.output, repo_id=arguments.repo_id, scip=arguments.scip,
         rules=load_rules(arguments.rules.read_bytes()) if arguments.rules else None,
         workers=arguments.workers, require_complete=arguments.require_complete,
         credentials=_credentials(arguments, terminal), budget=_budget(arguments.max_memory_mb),
-        progress=terminal.progress(weights=_WEIGHTS, quiet=arguments.quiet),
+        progress=terminal.progress(weights=weights, quiet=arguments.quiet),
     )
     if arguments.json:
         terminal.write(json.dumps(summary.as_dict()))
@@ -98,7 +101,7 @@ def describe(summary: IngestSummary, terminal: Terminal) -> Iterator[str]:
         ("relations", f"{sum(code.relations.values()):,}"), ("", render.counts(code.relations)),
         ("names", f"{code.resolved_uses:,} uses resolved, {code.unresolved_uses:,} unresolved"
                   f" ({code.resolved_share:.0%} resolved; the rest is kept, never guessed)"),
-        ("history", f"{history.commits:,} commits, {history.blobs:,} blobs: {history.blobs_scanned:,} scanned now"
+        ("objects", f"{history.commits:,} commits, {history.blobs:,} blobs: {history.blobs_scanned:,} scanned now"
                     f" ({render.size(history.bytes_scanned)}){_reused(history.blobs_reused)}"),
     ]
     yield from render.table([row for row in rows if any(row)], indent="  ")

@@ -27,12 +27,12 @@ def seconds(value: float) -> str:
 
 
 def counts(values: Mapping[str, int], *, most: int = 8) -> str:
-    """Return ``python 2,770 · html 81 · 5 more 12``, the largest first, the names in order where counts are equal."""
+    """Return ``python 2,770 · html 81 · 5 others 12``, the largest first, the names in order where counts are equal."""
     ranked = sorted(values.items(), key=lambda pair: (-pair[1], pair[0]))
     shown = [f"{name} {count:,}" for name, count in ranked[:most]]
     rest = ranked[most:]
     if rest:
-        shown.append(f"{len(rest)} more {sum(count for _, count in rest):,}")
+        shown.append(f"{len(rest)} others {sum(count for _, count in rest):,}")
     return " · ".join(shown)
 
 

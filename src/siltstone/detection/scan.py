@@ -128,11 +128,17 @@ class _Run:
         old = KnownIds(self.size, limit_bytes=self.database.budget.limit("history"))
         old.add_many(self.old)
         skip = self._skip_index() if self.old and self.changed_engine is None else None
-        self.progress.stage("scan blobs", len(self.known))
+        self.progress.stage("scan blobs", self._blob_count(skipped=len(self.old) // self.size if skip is not None else 0))
         for block in iterate_ahead(self.database.walk_objects((Kind.BLOB,), skip=skip)):
             self._search_block(block, old)
             self.database.budget.check("findings", _MATCH_BYTES * len(self.matches))
             self.progress.advance(len(block))
+
+    def _blob_count(self, *, skipped: int) -> int:
+        """Return how many blobs the walk gives, 0 where nobody looks: counting reads a header of each."""
+        if self.progress is NO_PROGRESS:
+            return 0
+        return sum(1 for _ in self.database.iter_ids((Kind.BLOB,))) - skipped
 
     def _search_block(self, block: Any, old: KnownIds) -> None:
         oids = bytes(block.oids)

@@ -147,7 +147,7 @@ class _Run:
             raise IncompleteError("not everything was read, and completeness was required",
                                   ledger={str(reason): count for reason, count in self._ledger.counts().items()})
         history = self._history(scanned)
-        with self._stages("write"):
+        with self._stages("commit"):
             self._store.write_files(rows)
             self._store.write_findings(self._finding_rows(scanned, {row.path for row in rows}))
             self._store.write_scan_state(scanned.state.encode())
