@@ -150,6 +150,9 @@ def test_history_over_its_budget_is_refused(tmp_path: Path) -> None:
     with open_database(make_bare(tmp_path / "bare", "sha1"), budget=Budget(history=1_000)) as db:
         with pytest.raises(BudgetExceeded):
             CommitHistory.load(db)
+    repository = make_history(tmp_path / "more", "sha1", 18, commits=400)
+    with open_database(repository, budget=Budget(history=45_000)) as db, pytest.raises(BudgetExceeded):
+        CommitHistory.load(db)
 
 
 @pytest.mark.parametrize(("line", "time"), [

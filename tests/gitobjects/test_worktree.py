@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from siltstone.core.budget import Budget
-from siltstone.core.errors import ConfigError, CorruptDataError, UnsupportedError
+from siltstone.core.errors import BudgetExceeded, ConfigError, CorruptDataError, UnsupportedError
 from siltstone.gitobjects.git_index import parse_git_index, read_git_index
 from siltstone.gitobjects.ids import ALGORITHMS, SHA1, Kind, ObjectId
 from siltstone.gitobjects.ledger import Reason
@@ -121,6 +121,36 @@ def test_index_and_head_hold_the_same_files(tmp_path: Path, format_name: str) ->
                 assert db.algorithm.object_id(Kind.BLOB, index.read(left) or b"") == left.oid
                 assert left.size == len(index.read(left) or b"")
         assert db.ledger.counts() == {Reason.SUBMODULE: 2}
+
+
+@pytest.mark.oracle
+def test_a_linked_work_tree_has_an_index_of_its_own(tmp_path: Path) -> None:
+    folder, linked = make_checkout(tmp_path / "checkout"), tmp_path / "linked"
+    run_git(folder, "worktree", "add", "-q", "-b", "other", str(linked))
+    run_git(linked, "rm", "-q", "plain")
+    expected = [row[0] for row in listed_by_git(linked) if row[1] != 0o160000]
+    with ObjectDatabase.open(linked) as db, WorkTree(db) as tree:
+        assert [file.path for file in tree.list_files()] == expected
+        assert all(tree.read(file) is not None for file in tree.list_files() if file.path != b"link")
+
+
+@pytest.mark.oracle
+def test_blobs_left_out_by_a_partial_clone_are_told(tmp_path: Path) -> None:
+    origin = make_history(tmp_path / "origin", "sha1", 32)
+    run_git(origin, "config", "uploadpack.allowFilter", "true")
+    clone = tmp_path / "clone"
+    run_git(tmp_path, "clone", "-q", "--bare", "--filter=blob:none", origin.as_uri(), str(clone))
+    with ObjectDatabase.open(clone) as db, WorkTree(db) as tree:
+        files = [file for file in tree.list_files() if file.mode != 0o120000]
+        assert files
+        assert [tree.read(file) for file in files] == [None] * len(files)
+        assert db.ledger.counts()[Reason.MISSING] == len(files)
+
+
+def test_an_index_over_its_budget_is_refused(tmp_path: Path) -> None:
+    folder = make_checkout(tmp_path / "checkout")
+    with ObjectDatabase.open(folder, budget=Budget(index=100)) as db, pytest.raises(BudgetExceeded):
+        WorkTree(db).list_files()
 
 
 @pytest.mark.oracle

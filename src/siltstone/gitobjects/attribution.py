@@ -48,7 +48,7 @@ def attribute(
     and 55 a tree, at most the limit "history".
     """
     targets = sorted(set(blobs))
-    if not targets:
+    if not targets and discover is None:
         return {}
     history = CommitHistory.load(db, tips, progress=progress)  # before the trees: it holds the GIL that their threads need
     graph = _load_graph(db, targets, discover, progress)

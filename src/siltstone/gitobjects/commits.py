@@ -1,6 +1,6 @@
 """The commits of a repository as columns, and the orders in which to walk them.
 
-Memory is about 90 bytes a commit (SHA-1).  Commits are loaded in one pass over all commit objects, not by following
+Memory is about 130 bytes a commit (SHA-1).  Commits are loaded in one pass over all commit objects, not by following
 parents, because that decodes each once and in pack order.  A parent that is in no pack and not loose goes to the ledger as
 MISSING, a commit cut off by a shallow clone as SHALLOW_BOUNDARY; the walk goes on without it.
 """
@@ -117,7 +117,12 @@ class CommitHistory:
                 self._times.append(time)
                 self._parent_starts.append(len(parent_ids) // size)
             progress.advance(len(block))
+            db.budget.check("history", self._memory_bytes(len(parent_ids)))
         return parent_ids
+
+    def _memory_bytes(self, parent_bytes: int) -> int:
+        """The columns: ids twice, slots, tree, time and bounds of each commit; id and row of each parent."""
+        return len(self._times) * (3 * self._id_size + 32) + parent_bytes // self._id_size * (self._id_size + 8)
 
     def _rows(self, db: ObjectDatabase, tips: Collection[ObjectId], *, quiet: bool = False) -> list[int]:
         """Return the commits that *tips* name; one that is missing goes to the ledger unless *quiet*."""

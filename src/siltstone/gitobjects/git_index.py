@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from siltstone._native.varint import read_base_offset
-from siltstone.core.errors import CorruptDataError, UnsupportedError
+from siltstone.core.budget import GIB
+from siltstone.core.errors import BudgetExceeded, CorruptDataError, UnsupportedError
+from siltstone.core.files import WindowedFile
 from siltstone.gitobjects.ids import HashAlgorithm, ObjectId
 
 _HEADER = struct.Struct(">4sII")
@@ -48,13 +50,17 @@ class IndexEntry:
     intent_to_add: bool
 
 
-def read_git_index(path: Path, algorithm: HashAlgorithm) -> list[IndexEntry]:
+def read_git_index(path: Path, algorithm: HashAlgorithm, *, limit_bytes: int = GIB) -> list[IndexEntry]:
     """Return the entries of the index file at *path*, sorted by path and stage as git keeps them; empty where it is absent.
 
-    Raises CorruptDataError for damage, UnsupportedError for a split index or a format of the future.
+    Raises CorruptDataError for damage, UnsupportedError for a split index or a format of the future, and BudgetExceeded for a
+    file over *limit_bytes*.
     """
     try:
-        data = path.read_bytes()
+        with WindowedFile(path) as file:
+            if file.size > limit_bytes:
+                raise BudgetExceeded("git index", limit_bytes=limit_bytes, needed_bytes=file.size)
+            data = file.read_at(0, file.size)
     except FileNotFoundError:
         return []
     try:

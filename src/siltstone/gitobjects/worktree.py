@@ -141,7 +141,7 @@ class WorkTree:
 
     def _list_folder(self, folder: FolderReader) -> Iterator[WorkFile]:
         index = self._db.git_dir / "index"
-        entries = read_git_index(index, self._db.algorithm)
+        entries = read_git_index(index, self._db.algorithm, limit_bytes=self._db.budget.limit("index"))
         written_ns = index.stat().st_mtime_ns if entries else 0
         seen: set[bytes] = set()
         for entry in entries:
