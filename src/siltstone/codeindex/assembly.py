@@ -104,9 +104,9 @@ class Assembly:
         return key
 
     def add_entity(self, entity: Entity) -> None:
-        """Keep *entity*; of several with one key the first in the file."""
+        """Keep *entity*; of several with one key the longest, a definition and not its declaration, then the first."""
         known = self.entities.get(entity.key)
-        if known is None or entity.span < known.span:
+        if known is None or _extent(entity) < _extent(known):
             self.entities[entity.key] = entity
 
     def add_edge(self, source_key: int, target_key: int, kind: int, confidence: int, source: int, line: int) -> None:
@@ -199,6 +199,10 @@ class Assembly:
             files_extracted=len(self._extractions), files_reused=reused, files_from_scip=len(self._covered),
             files_with_syntax_errors=syntax_errors,
         )
+
+
+def _extent(entity: Entity) -> tuple[int, Span]:
+    return entity.span.start_line - entity.span.end_line, entity.span
 
 
 def _labelled(counts: Mapping[int, int], kinds: Callable[[int], Any]) -> dict[str, int]:

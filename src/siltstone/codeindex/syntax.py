@@ -6,6 +6,7 @@ interpreter lock while it works, so more cores mean more processes (`worker_pool
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from importlib import import_module, resources
 from typing import Any
@@ -17,6 +18,7 @@ from siltstone.core.errors import CorruptDataError, UnsupportedError
 
 # Nodes deeper in the tree are not looked at.  Written code ends before 200; a query costs depth x nodes: 77 s at 40,000.
 _DEPTH_LIMIT = 1_000
+_VISIBLE = re.compile(rb"\S")
 
 
 def languages() -> list[str]:
@@ -37,11 +39,17 @@ def extract(language: str, source: bytes) -> Extraction:
         except UnicodeDecodeError as error:
             raise CorruptDataError("not UTF-8", offset=error.start) from error
     parser, cursor = _tools(language)
-    tree = parser.parse(source)
+    rules = RULES[language]
+    tree = parser.parse(source if rules.macros is None else rules.macros.sub(_blanked, source))
     root = tree.root_node
-    extraction = Rows(source, language, RULES[language]).fill(cursor.captures(root))
+    extraction = Rows(source, language, rules).fill(cursor.captures(root))
     extraction.syntax_errors = int(root.has_error)
     return extraction
+
+
+def _blanked(found: re.Match[bytes]) -> bytes:
+    """Return as many bytes and lines without the macros, so that every place in the tree is one of the source."""
+    return found[1] + _VISIBLE.sub(b" ", found[2])
 
 
 @cache

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
+_LOOSE_SPACE = re.compile(r"\s+(?=\W)|(?<=\W)\s+|(?<=\s)\s+")  # `operator new` keeps its space, `operator ==` does not
 _SIGNATURE_LIMIT = 4096  # characters; a longer one is cut and says so by an ellipsis
 _NAME_LIMIT = 256  # bytes of a dotted name; a longer chain counts by its last part only
 _TRAILERS = ":{=;,"  # what may stand between a header and its body
@@ -30,7 +32,7 @@ class Texts:
         """Return the name of a definition, '' where it is computed or no name."""
         text = "".join(self.plain(node).split())
         if node.type in ("destructor_name", "operator_name"):
-            return text.replace(".", "")
+            return _LOOSE_SPACE.sub("", self.plain(node)).replace(".", "")
         return text.strip("\"'#") if text.strip("\"'#").isidentifier() else ""
 
     def dotted(self, node: Any, start: int, end: int) -> str:
@@ -149,19 +151,6 @@ def is_single_name(node: Any) -> bool:
     """Whether a variable is declared by its name, and not by a pattern."""
     name = node.child_by_field_name("name") or node.child_by_field_name("property")
     return name is not None and name.type in _NAME_TYPES
-
-
-def find_body(node: Any, otherwise: int) -> int:
-    """Return the byte at which the header of a definition ends."""
-    body = node.child_by_field_name("body")
-    if body is None:
-        value = node.child_by_field_name("value")
-        body = value.child_by_field_name("body") if value is not None else None
-    if body is None and node.type == "type_spec":
-        body = node.child_by_field_name("type")
-        if body is not None and body.type not in ("struct_type", "interface_type"):
-            body = None
-    return int(body.start_byte) if body is not None else otherwise
 
 
 def receiver_name(node: Any) -> Any:

@@ -9,10 +9,10 @@ from typing import Any
 
 from siltstone.codeindex.entities import EdgeKind, EntityKind
 from siltstone.codeindex.extraction import EXPORTED, FIRST_IMPORT, LOCAL, SELF, SUBMODULE, TYPE_PARAMETER, UNKNOWN, Extraction
+from siltstone.codeindex.syntax_extents import find_body, find_code_end, find_inner_body, is_nameless_type
 from siltstone.codeindex.syntax_imports import IMPORT_READERS
 from siltstone.codeindex.syntax_names import (
     Texts,
-    find_body,
     find_name,
     find_targets,
     is_single_name,
@@ -60,6 +60,7 @@ _SCOPE_KINDS = {MODULE: MODULE_SCOPE, CLASS: TYPE_SCOPE, INTERFACE: TYPE_SCOPE, 
 _EDGES = {CALL: int(EdgeKind.CALLS), INVOCATION: int(EdgeKind.CALLS), COMPONENT: int(EdgeKind.REFERENCES),
           REFERENCE: int(EdgeKind.REFERENCES), TYPE_USE: int(EdgeKind.TYPE_OF),
           INHERITS: int(EdgeKind.INHERITS), IMPLEMENTS: int(EdgeKind.IMPLEMENTS)}
+_TYPE_WORDS = frozenset({"cls", "Self"})  # they stand for the type around; other receivers are a value of it
 _PATHS = frozenset({"qualified_type", "nested_type_identifier", "scoped_type_identifier", "scoped_identifier"})
 
 
@@ -149,7 +150,10 @@ class Rows:
         around = self._enclosing()
         scope_kind = _SCOPE_KINDS[role]
         body_start = find_body(node, whole.end_byte)
+        if node.type == "type_definition" and is_nameless_type(node.child_by_field_name("type")):
+            scope_kind = TYPE_SCOPE  # C: its members belong to the name that it gets
         name = self.texts.name(name_node) if name_node is not None else ""
+        name = "" if name in self.rules.no_names else name
         self._done.add(node.start_byte)
         self._functions.add((node.start_byte, node.end_byte))
         if name_node is not None:
@@ -214,13 +218,17 @@ class Rows:
         out.definition_parents.append(around.definition)
         out.definition_names.append(name)
         out.definition_signatures.append(signature)
-        start, end, place = whole.start_point, whole.end_point, name_node.start_point
+        start, end, place = whole.start_point, find_code_end(whole, self.texts.source), name_node.start_point
         out.definition_spans.append([start[0], start[1], end[0], end[1]])
         out.definition_places.append([place[0], place[1]])
         return len(out.definition_kinds) - 1
 
     def _define_variables(self, role: int, node: Any) -> None:
         around = self._enclosing()
+        if role == FIELD and around.kind != TYPE_SCOPE and not around.may_inherit:
+            if around.kind == FUNCTION_SCOPE:
+                return
+            around = self._nameless_type(around)
         value = node.child_by_field_name("value")
         if value is not None and value.type in self.rules.function_values and is_single_name(node):
             self._define(FUNCTION, node, node)
@@ -231,18 +239,31 @@ class Rows:
             for name_node in iter_bound_names(target):
                 name = self.texts.plain(name_node)
                 self._done.add(name_node.start_byte)
+                if name in self.rules.no_names:
+                    continue
                 if local:
                     self.names.bind(self._stack[-1], name, LOCAL)
                     continue
-                annotation = node.child_by_field_name("type")
-                text = self.texts.signature(annotation.start_byte, annotation.end_byte) if annotation is not None else ""
-                row = self._add(EntityKind.VARIABLE, around.prefix + name, text.lstrip(": "), node, name_node, around)
+                row = self._add(EntityKind.VARIABLE, around.prefix + name, self._annotation(node), node, name_node, around)
                 self._bind_definition(around, name, row)
                 if role == ENUMERATOR and around.parent is not None:
                     self.names.bind(around.parent, name, row)
                 first = row if first < 0 else first
         if first >= 0:
             self._push(Scope(ITEM_SCOPE, node.end_byte, node.start_byte, first, self._stack[-1], around.prefix))
+
+    def _nameless_type(self, around: Scope) -> Scope:
+        """Return a scope for the fields of a struct without a name: they are no names of the file."""
+        owner = self._stack[-1].definition
+        prefix = f"{self.out.definition_names[owner]}." if owner >= 0 else around.prefix
+        return Scope(TYPE_SCOPE, around.end, around.body, owner, around, prefix)
+
+    def _annotation(self, node: Any) -> str:
+        kind = node.child_by_field_name("type")
+        if kind is None:
+            return ""
+        body = find_inner_body(kind)
+        return self.texts.signature(kind.start_byte, kind.end_byte if body is None else body.start_byte).lstrip(": ")
 
     def _open_members(self, node: Any, end: int) -> None:
         owner, _ = find_name(node, self.texts)
@@ -307,7 +328,8 @@ class Rows:
                 self._attribute_to_owner(row, scope)
             if role == TYPE_USE and (out.use_scopes[row] < 0 or not self._is_variable(out.use_scopes[row])):
                 out.use_kinds[row] = int(EdgeKind.REFERENCES)
-            if not (role in (REFERENCE, TYPE_USE) and code in (LOCAL, TYPE_PARAMETER)):
+            receiver = code == SELF and head == name and name not in _TYPE_WORDS
+            if not (role in (REFERENCE, TYPE_USE) and (receiver or code in (LOCAL, TYPE_PARAMETER))):
                 kept.append(row)
         self._keep(kept)
         self._mark_protocols()

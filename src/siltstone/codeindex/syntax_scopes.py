@@ -93,6 +93,8 @@ class Names:
             if at.may_inherit and code is None and not head[:1].isupper():
                 return LOCAL
             in_header = start < at.body  # bases, annotations, decorators and defaults are read outside of the body
+            if code == LOCAL and in_header and self._rules.defaults_see_parameters:
+                return code
             if code == TYPE_PARAMETER or (code is not None and not in_header and self._reaches(at, nearest)):
                 return code
             if at.kind != ITEM_SCOPE and not in_header:
