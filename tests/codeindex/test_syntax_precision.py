@@ -91,3 +91,49 @@ def test_go_types_say_what_they_are_and_the_blank_name_is_no_entity() -> None:
 def test_operators_with_names_keep_their_space() -> None:
     found = index({"a.cpp": "void *operator new(unsigned long size);\nstruct A { bool operator == (A o); };\n"})
     assert {"a.cpp:operator new", "a.cpp:A.operator=="} <= set(found.entities)
+
+
+def test_the_first_parameter_of_a_python_method_is_the_receiver_whatever_its_name() -> None:
+    found = index({"a.py": "class Field:\n    def clean(self): ...\n    def contribute(self, cls, name):\n"
+                           "        cls.clean()\n        keep(cls)\n"
+                           "    def other(this):\n        this.clean()\n    @staticmethod\n    def still(self):\n"
+                           "        self.clean()\n"
+                           "    def outer(self):\n        def inner():\n            self.clean()\n"
+                           "        class Local:\n            def clean(me): ...\n"
+                           "            def run(me):\n                self.clean()\n"})
+    field = "a.py:Field"
+    assert found.relations() == {
+        ("calls", f"{field}.other", f"{field}.clean"), ("calls", f"{field}.outer.inner", f"{field}.clean"),
+    }
+    assert {("calls", f"{field}.contribute", "cls.clean"), ("calls", f"{field}.still", "self.clean"),
+            ("calls", f"{field}.outer.Local.run", "self.clean")} <= found.unresolved
+
+
+def test_rust_tells_a_module_from_the_function_of_that_name_inside_it() -> None:
+    found = index({
+        "Cargo.toml": "[package]\nname = 'a'\n",
+        "src/main.rs": "mod flags;\nuse crate::flags::parse::low;\nfn main() { low(); }\n",
+        "src/flags/mod.rs": "pub use crate::flags::parse::{parse, Result};\npub mod parse;\nfn own() { parse(); }\n",
+        "src/flags/parse.rs": "pub fn parse() {}\npub fn low() {}\npub struct Result;\n",
+    })
+    assert ("calls", "src/main.rs:main", "src/flags/parse.rs:low") in found.relations()
+    assert ("calls", "src/flags/mod.rs:own", "src/flags/parse.rs") not in found.relations()
+
+
+def test_rust_test_crates_have_roots_of_any_name() -> None:
+    found = index({
+        "Cargo.toml": "[package]\nname = 'a'\n", "src/lib.rs": "", "tests/tests.rs": "mod util;\nmod misc;\nmod index;\n",
+        "tests/util.rs": "pub struct Dir;\n", "tests/misc.rs": "use crate::util::Dir;\nfn go(d: Dir) {}\n",
+        "tests/index/mod.rs": "mod basic;\n", "tests/index/basic.rs": "use crate::util::Dir;\nfn go(d: Dir) {}\n",
+    })
+    assert {("references", "tests/misc.rs:go", "tests/util.rs:Dir"),
+            ("references", "tests/index/basic.rs:go", "tests/util.rs:Dir")} <= found.relations()
+
+
+def test_java_marker_interfaces_hide_no_names() -> None:
+    found = index({
+        "p/Base.java": "package p;\nimport java.io.Serializable;\npublic class Base implements Serializable { }\n",
+        "p/Owner.java": "package p;\npublic class Owner extends Base { Pet pet() { return new Pet(); } }\n",
+        "p/Pet.java": "package p;\npublic class Pet { }\n",
+    })
+    assert ("calls", "p/Owner.java:Owner.pet", "p/Pet.java:Pet") in found.relations()

@@ -18,7 +18,7 @@ from siltstone.codeindex.workspace import Root
 
 _FOLLOW_LIMIT = 24  # re-exports or base classes followed for one name: longer chains are cycles in all but name
 _EMPTY_BASES = frozenset({"object", "ABC", "abc.ABC", "Generic", "typing.Generic", "Protocol", "typing.Protocol",
-                          "typing_extensions.Protocol"})  # they have no members that could hide one further on
+                          "typing_extensions.Protocol", "Serializable", "java.io.Serializable", "Cloneable"})  # they have no members that could hide one further on
 _TYPES = frozenset({EntityKind.CLASS, EntityKind.INTERFACE, EntityKind.TYPE, EntityKind.MODULE})
 _HERITAGE = (EdgeKind.INHERITS, EdgeKind.IMPLEMENTS)
 
@@ -63,6 +63,8 @@ class Resolver:
         if known is None:
             self._known[question] = _NOTHING  # a question that asks itself has no answer
             known = self._known[question] = self._resolve(file, name, head, scope)
+        if known.whole is not None and known.whole[1] < 0 and uses.use_kinds[row] == EdgeKind.CALLS and uses.language == "rust":
+            return _NOTHING  # a module and a function may share a name, and nobody calls a module
         return known
 
     def _resolve(self, file: int, name: str, head: int, scope: int) -> Resolved:

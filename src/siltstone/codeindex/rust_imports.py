@@ -10,6 +10,7 @@ from siltstone.codeindex.import_targets import ImportTargets, Lookups, Target
 from siltstone.codeindex.workspace import Root
 
 _ROOT_NAMES = ("lib.rs", "main.rs")
+_LOOSE_FOLDERS = frozenset({"bin", "tests", "examples", "benches"})  # each file in them may be a crate of its own
 
 
 class RustImports(ImportTargets):
@@ -19,6 +20,7 @@ class RustImports(ImportTargets):
                  lookups: Lookups) -> None:
         super().__init__(paths, extractions, roots, lookups)
         self._crates: dict[str, list[int]] = {}
+        self._loose: dict[str, list[int]] = {}
         for root in roots:
             library = f"{root.path}/src/lib.rs" if root.path else "src/lib.rs"
             if root.kind == "cargo" and library in self.by_path:
@@ -99,8 +101,20 @@ class RustImports(ImportTargets):
         tries = [f"{above}/{last}".lstrip("/") for last in ("mod.rs", *_ROOT_NAMES)]
         tries.append(f"{above}.rs")
         found = [self.by_path[at] for at in tries if at in self.by_path and self.by_path[at] in self.extractions]
-        declaring = [other for other in found if self._declares(other, own.rpartition("/")[2] or name.removesuffix(".rs"))]
+        known_as = own.rpartition("/")[2] or name.removesuffix(".rs")
+        declaring = [other for other in found if self._declares(other, known_as)]
+        if not declaring and above.rpartition("/")[2] in _LOOSE_FOLDERS:
+            declaring = [other for other in self._files_in(above) if other != file and self._declares(other, known_as)]
         return (declaring[0], -1) if len(declaring) == 1 else None
+
+    def _files_in(self, folder: str) -> list[int]:
+        """Return the Rust files directly in one of the folders where each file may be a crate."""
+        if not self._loose:
+            for file in sorted(self.extractions):
+                around = self.paths[file].rpartition("/")[0]
+                if self.extractions[file].language == "rust" and around.rpartition("/")[2] in _LOOSE_FOLDERS:
+                    self._loose.setdefault(around, []).append(file)
+        return self._loose.get(folder, [])
 
     def _declares(self, file: int, name: str) -> bool:
         rows = self.extractions[file]
@@ -136,4 +150,4 @@ class RustImports(ImportTargets):
     def _is_loose_root(self, file: int) -> bool:
         """Whether the file is a crate by itself: a program, test, example or build script."""
         folder, _, name = self.paths[file].rpartition("/")
-        return name == "build.rs" or folder.rpartition("/")[2] in ("bin", "tests", "examples", "benches")
+        return name == "build.rs" or folder.rpartition("/")[2] in _LOOSE_FOLDERS

@@ -160,6 +160,15 @@ def receiver_name(node: Any) -> Any:
     return parameters[0].child_by_field_name("name") if parameters else None
 
 
+def first_parameter(node: Any) -> Any:
+    """Return the node of the name of the first parameter of a function, or None."""
+    parameters = node.child_by_field_name("parameters")
+    first = parameters.named_child(0) if parameters is not None and parameters.named_child_count else None
+    if first is not None and first.type == "typed_parameter":
+        first = first.named_child(0)
+    return first if first is not None and first.type == "identifier" else None
+
+
 def find_name(node: Any, texts: Texts) -> tuple[str, Any]:
     """Return (the type that a member written outside of it belongs to or '', the node of the name or None)."""
     receiver = node.child_by_field_name("receiver")

@@ -15,6 +15,7 @@ from siltstone.codeindex.syntax_names import (
     Texts,
     find_name,
     find_targets,
+    first_parameter,
     is_single_name,
     iter_bound_names,
     receiver_name,
@@ -175,6 +176,9 @@ class Rows:
         if owner and (receiver := receiver_name(node)) is not None:
             scope.names[self.texts.plain(receiver)] = SELF
         scope.static = whole is not node and b"staticmethod" in self._decoration(whole, node)
+        if kind == EntityKind.METHOD and self.rules.receives_first and not scope.static:
+            if (receiver := first_parameter(node)) is not None:
+                scope.names[self.texts.plain(receiver)] = SELF
         if owner:
             self._bind_foreign(owner, name, row)
         elif not (role == FUNCTION and self._continues_property(whole, node)):

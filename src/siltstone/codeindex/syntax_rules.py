@@ -14,6 +14,7 @@ class LanguageRules:
     queries: tuple[str, ...]  # files of patterns that make up its query
     language_function: str = "language"
     self_words: frozenset[str] = frozenset()
+    receives_first: bool = False  # the first parameter of a method is its receiver
     last_wins: bool = False  # the last of several definitions of one name is the one that counts
     class_names: str = "never"  # where members are seen by their bare name: never, in the class "body", anywhere "inside"
     modules_are_opaque: bool = False  # an inner module does not see the names around it
@@ -49,7 +50,7 @@ _THIS = frozenset({"this", "super"})
 
 RULES: dict[str, LanguageRules] = {
     "python": LanguageRules(
-        "tree_sitter_python", ("python",), self_words=frozenset({"self", "cls", "super"}), last_wins=True,
+        "tree_sitter_python", ("python",), self_words=frozenset({"super"}), receives_first=True, last_wins=True,
         class_names="body", variable_fields=("left",), protocol_bases=_PROTOCOLS,
     ),
     "javascript": LanguageRules(

@@ -6,7 +6,7 @@ Invariant: a name bound twice to different things in one scope is AMBIGUOUS or L
 from __future__ import annotations
 
 from siltstone.codeindex.entities import EntityKind
-from siltstone.codeindex.extraction import AMBIGUOUS, FIRST_IMPORT, LOCAL, SELF, SUPER, TYPE_PARAMETER, UNKNOWN, Extraction
+from siltstone.codeindex.extraction import AMBIGUOUS, FIRST_IMPORT, LOCAL, SELF, SUBMODULE, SUPER, TYPE_PARAMETER, UNKNOWN, Extraction
 from siltstone.codeindex.syntax_rules import LanguageRules
 
 FILE_SCOPE, MODULE_SCOPE, TYPE_SCOPE, FUNCTION_SCOPE, BLOCK_SCOPE, ITEM_SCOPE = range(6)
@@ -63,8 +63,11 @@ class Names:
             same = rows.definition_signatures[old] == rows.definition_signatures[new]
             if self._rules.last_wins or weak_new or (same and rows.definition_kinds[old] == rows.definition_kinds[new]):
                 return new
-        if old <= FIRST_IMPORT and new <= FIRST_IMPORT and self._import(old) == self._import(new):
-            return old
+        if old <= FIRST_IMPORT and new <= FIRST_IMPORT:
+            if self._import(old) == self._import(new):
+                return old
+            if self._declares_module(old) != self._declares_module(new):  # Rust: a path goes through the module
+                return old if self._declares_module(old) else new
         return AMBIGUOUS
 
     def _is_weak(self, code: int) -> bool:
@@ -72,6 +75,9 @@ class Names:
 
     def _is_alias(self, code: int) -> bool:
         return self._extraction.definition_kinds[code] == EntityKind.TYPE
+
+    def _declares_module(self, code: int) -> int:
+        return self._extraction.import_flags[FIRST_IMPORT - code] & SUBMODULE
 
     def _import(self, code: int) -> tuple[str, str, str]:
         row, rows = FIRST_IMPORT - code, self._extraction
@@ -88,10 +94,14 @@ class Names:
                 return found
         at: Scope | None = scope
         nearest = True  # no function between the use and *at*
+        inner_type = False  # a type between the use and *at*
         while at is not None:
             code = at.names.get(head)
             if at.may_inherit and code is None and not head[:1].isupper():
                 return LOCAL
+            if code == SELF and inner_type:
+                return LOCAL  # the receiver of a method around another type
+            inner_type = inner_type or at.kind == TYPE_SCOPE
             in_header = start < at.body  # bases, annotations, decorators and defaults are read outside of the body
             if code == LOCAL and in_header and self._rules.defaults_see_parameters:
                 return code
