@@ -3,6 +3,8 @@
 Trees that follow each other in a pack share most of their records, so a small cache of ids that were found known answers
 most questions from the L2 cache, and the hash table, tens of megabytes, is rarely touched: 5.8 GB of trees in 2.1 s (git/git).
 """
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp, memcpy, memset
@@ -20,11 +22,12 @@ cdef enum:
 
 
 cdef class KnownIds:
-    """Ids that a database holds, and those found absent.  One thread at a time may use it."""
+    """Ids that a database holds, and those found absent.  Calls from several threads are serial."""
     cdef IdTable _known, _absent
     cdef uint8_t* _cache        # owned: CACHE_SLOTS ids of _known, all zero where empty
     cdef uint8_t* _filled       # owned: one flag a slot
     cdef Py_ssize_t _limit_bytes
+    cdef cython.pymutex _lock
 
     def __cinit__(self, Py_ssize_t id_size, *, Py_ssize_t limit_bytes=1 << 30):
         if id_size not in (20, 32):
@@ -65,28 +68,35 @@ cdef class KnownIds:
 
     def add_many(self, const uint8_t[::1] packed not None):
         """Enter ids that lie end to end in *packed*."""
+        cdef const uint8_t* ids
         cdef Py_ssize_t size = self._known.id_size, i, count = packed.shape[0] // size
         if packed.shape[0] % size:
             raise ConfigError(f"{packed.shape[0]} bytes are no whole number of ids", field="packed")
-        self._reserve(&self._known, self._known.count + count)
         if count == 0:
             return
-        with nogil:
-            for i in range(count):
-                table_add(&self._known, &packed[i * size])
+        ids = &packed[0]
+        with self._lock:
+            self._reserve(&self._known, self._known.count + count)
+            with nogil:
+                for i in range(count):
+                    table_add(&self._known, ids + i * size)
 
     def find_many(self, const uint8_t[::1] packed not None):
         """Return one byte for each id in *packed*: 1 where it is known, else 0."""
         cdef Py_ssize_t size = self._known.id_size, i, count = packed.shape[0] // size
-        cdef bytearray flags = bytearray(count)
-        cdef uint8_t[::1] view = flags
+        cdef bytes flags
+        cdef uint8_t* marks
+        cdef const uint8_t* ids
         if packed.shape[0] % size:
             raise ConfigError(f"{packed.shape[0]} bytes are no whole number of ids", field="packed")
+        flags = PyBytes_FromStringAndSize(NULL, count)
+        marks = <uint8_t*>PyBytes_AS_STRING(flags)
         if count:
-            with nogil:
+            ids = &packed[0]
+            with self._lock, nogil:
                 for i in range(count):
-                    view[i] = table_find(&self._known, &packed[i * size]) >= 0
-        return bytes(flags)
+                    marks[i] = table_find(&self._known, ids + i * size) >= 0
+        return flags
 
     def check_trees(self, const uint8_t[::1] data not None, const int64_t[::1] starts not None,
                     const int64_t[::1] ends not None):
@@ -94,28 +104,39 @@ cdef class KnownIds:
 
         An id is returned once, by the first call that meets it. Entries that are trees or submodules are passed over; a damaged tree counts up to its damage.
         """
-        cdef Py_ssize_t count = starts.shape[0], size = data.shape[0], i = 0, before = self._absent.count
+        cdef Py_ssize_t count = starts.shape[0], size = data.shape[0], i, before
+        cdef const uint8_t* text
+        cdef const int64_t* begin
+        cdef const int64_t* stop
         if ends.shape[0] != count:
             raise ConfigError("starts and ends differ in length", field="segments")
         for i in range(count):
             if not 0 <= starts[i] <= ends[i] <= size:
                 raise ConfigError(f"segment {i} is not inside {size} bytes of data", field="segments")
-        i = 0 if size else count
-        while i < count:
-            with nogil:
-                i = self._check_from(&data[0], starts, ends, i, count)
-            if i < count:                               # the absent ids ran out of room; the tree is looked at again
-                self._reserve(&self._absent, 2 * self._absent.capacity)
-        return (<char*>self._absent.ids)[before * self._absent.id_size:self._absent.count * self._absent.id_size]
+        if size == 0 or count == 0:
+            return b""
+        text, begin, stop, i = &data[0], &starts[0], &ends[0], 0
+        with self._lock:
+            before = self._absent.count
+            while i < count:
+                with nogil:
+                    i = self._check_from(text, size, begin, stop, i, count)
+                if i < count:                           # the absent ids ran out of room; the tree is looked at again
+                    self._reserve(&self._absent, 2 * self._absent.capacity)
+            return (<char*>self._absent.ids)[before * self._absent.id_size:self._absent.count * self._absent.id_size]
 
-    cdef Py_ssize_t _check_from(self, const uint8_t* text, const int64_t[::1] starts, const int64_t[::1] ends,
+    cdef Py_ssize_t _check_from(self, const uint8_t* text, Py_ssize_t size, const int64_t* starts, const int64_t* ends,
                                 Py_ssize_t first, Py_ssize_t count) noexcept nogil:
         """Return the first tree that was not finished."""
         cdef Cursor cursor
         cdef TreeRecord record
         cdef Py_ssize_t i
+        cdef int64_t start, end
         for i in range(first, count):
-            cursor.here, cursor.end = text + starts[i], text + ends[i]
+            start, end = starts[i], ends[i]
+            if not 0 <= start <= end <= size:           # changed by another thread since they were checked
+                continue
+            cursor.here, cursor.end = text + start, text + end
             while cursor.here < cursor.end and take_record(&cursor, self._known.id_size, &record) == 0:
                 if is_tree_mode(record.mode) or record.mode & 0o170000 == GITLINK:
                     continue

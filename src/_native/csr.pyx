@@ -1,12 +1,13 @@
 """Compressed sparse rows: build them from an edge list, walk them breadth first, find strongly connected components.
 
 Row r owns the positions offsets[r] .. offsets[r + 1] of ``neighbours`` and ``kinds``.  A `Csr` checks that once, when it
-is made, and demands buffers that nobody can change after; so a walk needs no check, and threads may walk at once.
+is made, and demands buffers that are read-only, so threads may walk at once.  Who changes the memory under such a view
+gets a wrong walk; it never leaves the columns.
 """
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stdint cimport INT32_MAX, int32_t, int64_t, uint8_t, uint32_t
 from libc.stdlib cimport calloc, free, malloc, qsort
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from siltstone.core.errors import ConfigError, CorruptDataError
 
@@ -58,6 +59,36 @@ cdef void _order_by_kind(const uint8_t* kinds, Py_ssize_t count, int32_t* order)
         starts[kinds[i]] += 1
 
 
+cdef Py_ssize_t _sort_edges(
+    const int32_t* sources, const int32_t* targets, const uint8_t* kinds, Py_ssize_t count, Py_ssize_t row_count,
+    int64_t* starts, int32_t* first, int32_t* second, int32_t* keys,
+) noexcept nogil:
+    """Leave the order in *first* and the row offsets in *starts*; -1, or an edge that another thread made wrong.
+
+    Each column is read once, into *keys*, and held to its bounds there: counting sorts write where their keys say.
+    """
+    cdef Py_ssize_t bad
+    memcpy(keys, kinds, <size_t>count)
+    for bad in range(count):
+        if (<uint8_t*>keys)[bad] >= KINDS:
+            return bad
+    _order_by_kind(<uint8_t*>keys, count, first)
+    memcpy(keys, targets, <size_t>count * sizeof(int32_t))
+    bad = _first_bad(keys, count, row_count)
+    if bad >= 0:
+        return bad
+    _count_starts(keys, count, starts, row_count)
+    _scatter(keys, first, second, count, starts)
+    memcpy(keys, sources, <size_t>count * sizeof(int32_t))
+    bad = _first_bad(keys, count, row_count)
+    if bad >= 0:
+        return bad
+    _count_starts(keys, count, starts, row_count)
+    _scatter(keys, second, first, count, starts)
+    _count_starts(keys, count, starts, row_count)
+    return -1
+
+
 def build_csr(
     Py_ssize_t row_count, const int32_t[::1] sources not None, const int32_t[::1] targets not None,
     const uint8_t[::1] kinds not None,
@@ -74,6 +105,7 @@ def build_csr(
     cdef const uint8_t* kind_of
     cdef int32_t* first
     cdef int32_t* second
+    cdef int32_t* keys
     cdef int64_t* starts
     if not 0 <= row_count < INT32_MAX or count >= INT32_MAX:
         raise ConfigError(f"at most {INT32_MAX - 1} rows and edges, got {row_count} and {count}", field="row_count")
@@ -96,16 +128,17 @@ def build_csr(
     starts = <int64_t*>PyBytes_AS_STRING(offsets)
     first = <int32_t*>PyBytes_AS_STRING(order)
     second = <int32_t*>malloc(<size_t>count * sizeof(int32_t))
-    if second is NULL:
+    keys = <int32_t*>malloc(<size_t>count * sizeof(int32_t))
+    if second is NULL or keys is NULL:
+        free(second)
+        free(keys)
         raise MemoryError
     with nogil:
-        _order_by_kind(kind_of, count, first)
-        _count_starts(to_rows, count, starts, row_count)
-        _scatter(to_rows, first, second, count, starts)
-        _count_starts(from_rows, count, starts, row_count)
-        _scatter(from_rows, second, first, count, starts)
-        _count_starts(from_rows, count, starts, row_count)
+        bad = _sort_edges(from_rows, to_rows, kind_of, count, row_count, starts, first, second, keys)
     free(second)
+    free(keys)
+    if bad >= 0:
+        raise CorruptDataError("an edge was changed while it was sorted", offset=bad)
     return offsets, order
 
 
@@ -114,6 +147,7 @@ cdef struct Graph:
     const int32_t* neighbours
     const uint8_t* kinds
     Py_ssize_t rows
+    int64_t edges
 
 cdef struct Walk:
     uint8_t* seen               # one byte per row
@@ -142,13 +176,14 @@ cdef int _compare_rows(const void* left, const void* right) noexcept nogil:
 cdef Py_ssize_t _expand(Graph* graph, Walk* walk, Py_ssize_t start, Py_ssize_t end, uint32_t mask, int32_t depth) noexcept nogil:
     """Append the unseen neighbours of rows[start:end], sorted; return the new end."""
     cdef Py_ssize_t place, last = end
-    cdef int64_t position
+    cdef int64_t position, stop
     cdef int32_t row, neighbour
     for place in range(start, end):
         row = walk.rows[place]
-        for position in range(graph.offsets[row], graph.offsets[row + 1]):
+        stop = min(graph.offsets[row + 1], graph.edges)
+        for position in range(max(graph.offsets[row], 0), stop):
             neighbour = graph.neighbours[position]
-            if walk.seen[neighbour] or not (mask >> graph.kinds[position]) & 1:
+            if not 0 <= neighbour < graph.rows or walk.seen[neighbour] or not (mask >> (graph.kinds[position] & 31)) & 1:
                 continue
             walk.seen[neighbour] = 1
             walk.distances[neighbour] = depth
@@ -193,12 +228,12 @@ cdef int32_t _components(Graph* graph, Tarjan* t, uint32_t mask) noexcept nogil:
                 number += 1
                 t.numbers[row] = t.lows[row] = number
                 t.path[depth] = row
-                t.positions[depth] = graph.offsets[row]
+                t.positions[depth] = max(graph.offsets[row], 0)
                 t.stack[stacked] = row
                 stacked += 1
-            if t.positions[depth] < graph.offsets[row + 1]:
+            if t.positions[depth] < min(graph.offsets[row + 1], graph.edges):
                 neighbour = graph.neighbours[t.positions[depth]]
-                if not (mask >> graph.kinds[t.positions[depth]]) & 1:
+                if not 0 <= neighbour < graph.rows or not (mask >> (graph.kinds[t.positions[depth]] & 31)) & 1:
                     t.positions[depth] += 1
                 elif not t.numbers[neighbour]:
                     t.positions[depth] += 1
@@ -241,18 +276,14 @@ cdef class Csr:
     cdef const int64_t[::1] _offsets
     cdef const int32_t[::1] _neighbours
     cdef const uint8_t[::1] _kinds
-    cdef bint _ready            # set once; after that the columns never change, so a walk in another thread is safe
 
-    def __init__(self, offsets, neighbours, kinds):
+    def __cinit__(self, offsets, neighbours, kinds):
         """Check and keep the columns. Raises CorruptDataError where they are not rows of a graph."""
-        if self._ready:
-            raise ConfigError("already initialised", field="Csr")
         for name, buffer in (("offsets", offsets), ("neighbours", neighbours), ("kinds", kinds)):
             if not memoryview(buffer).readonly:
                 raise ConfigError("the buffer can be changed; pass a read-only array", field=name)
-        self._check(offsets, neighbours, kinds)
         self._offsets, self._neighbours, self._kinds = offsets, neighbours, kinds
-        self._ready = True
+        self._check(self._offsets, self._neighbours, self._kinds)
 
     cdef int _check(
         self, const int64_t[::1] offsets, const int32_t[::1] neighbours, const uint8_t[::1] kinds,
@@ -271,10 +302,9 @@ cdef class Csr:
         return 0
 
     cdef int _open(self, Graph* graph) except -1:
-        if not self._ready:
-            raise ConfigError("not initialised", field="Csr")
         graph.offsets = &self._offsets[0]
         graph.rows = self._offsets.shape[0] - 1
+        graph.edges = self._neighbours.shape[0]
         graph.neighbours = &self._neighbours[0] if self._neighbours.shape[0] else NULL
         graph.kinds = &self._kinds[0] if self._kinds.shape[0] else NULL
         return 0
@@ -290,6 +320,7 @@ cdef class Csr:
         cdef Graph graph
         cdef Walk walk
         cdef Py_ssize_t i, given = seeds.shape[0], seed_count = 0
+        cdef int32_t seed
         self._open(&graph)
         if depth < 0 or depth == INT32_MAX or limit < 0:
             raise ConfigError(f"must not be negative, got {depth} and {limit}", field="depth and limit")
@@ -307,9 +338,10 @@ cdef class Csr:
             if walk.seen is NULL or walk.rows is NULL or walk.distances is NULL or walk.parents is NULL or walk.entries is NULL:
                 raise MemoryError
             for i in range(given):
-                if not walk.seen[seeds[i]]:
-                    walk.seen[seeds[i]] = 1
-                    walk.rows[seed_count] = seeds[i]
+                seed = seeds[i]
+                if 0 <= seed < graph.rows and not walk.seen[seed]:
+                    walk.seen[seed] = 1
+                    walk.rows[seed_count] = seed
                     seed_count += 1
             qsort(walk.rows, seed_count, sizeof(int32_t), _compare_rows)
             with nogil:

@@ -4,6 +4,7 @@ The published form reads two bytes per step against a table shifted by one; all 
 47, so a step per byte decides the same and leaves one `lea` as the whole dependency chain.  What stays of the pairs: a
 scan starts at an even index of its chunk and ends at one.  The cut is before the byte that matches.
 """
+cimport cython
 from cpython.array cimport array, clone
 from libc.stdint cimport uint8_t, uint64_t
 from libc.string cimport memcpy
@@ -226,23 +227,32 @@ cdef class CutScanner:
         A cut may lie one byte before *data*: the decision about a byte at an even index waits for the next one.
         """
         cdef array cuts
-        if self._busy:
-            raise ConfigError("one thread at a time may feed", field="data")
-        self._busy = True
+        self._enter()
         try:
             cuts = _collect(data, &self._rules, &self._position, self._offset)
+            self._offset += <uint64_t>data.shape[0]
+            if len(cuts):
+                self._last_cut = cuts.data.as_ulonglongs[len(cuts) - 1]
+            return cuts
         finally:
             self._busy = False
-        self._offset += <uint64_t>data.shape[0]
-        if len(cuts):
-            self._last_cut = cuts.data.as_ulonglongs[len(cuts) - 1]
-        return cuts
 
     def finish(self):
         """Return the end of the last chunk, where one is open, and begin anew at offset 0."""
         cdef array cuts = clone(_EMPTY, 0, False)
-        if self._last_cut < self._offset:
-            cuts.append(self._offset)
-        self._offset = self._last_cut = 0
-        _begin(&self._position)
-        return cuts
+        self._enter()
+        try:
+            if self._last_cut < self._offset:
+                cuts.append(self._offset)
+            self._offset = self._last_cut = 0
+            _begin(&self._position)
+            return cuts
+        finally:
+            self._busy = False
+
+    cdef int _enter(self) except -1:
+        with cython.critical_section(self):
+            if self._busy:
+                raise ConfigError("one thread at a time may feed", field="data")
+            self._busy = True
+        return 0

@@ -3,6 +3,8 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcmp, memcpy, memset
 
+from keyed_hash cimport hash_id
+
 cdef struct IdTable:
     uint8_t* ids                # owned: count ids of id_size bytes each
     uint32_t* slots             # owned: number + 1 of an id, 0 where free; mask + 1 of them
@@ -12,20 +14,8 @@ cdef struct IdTable:
     Py_ssize_t capacity         # ids that fit before the next growth; half of the slots
     Py_ssize_t id_size          # 20 or 32
 
-cdef inline uint64_t load_word(const uint8_t* here) noexcept nogil:
-    cdef uint64_t word
-    memcpy(&word, here, 8)
-    return word
-
 cdef inline uint64_t id_hash(const IdTable* table, const uint8_t* id) noexcept nogil:
-    """Mix every byte of the id: the last word overlaps the second of a 20-byte id and is the fourth of a 32-byte one."""
-    cdef uint64_t state = table.seed ^ load_word(id)
-    state = (state ^ (state >> 32)) * <uint64_t>0x9E3779B97F4A7C15
-    state = (state ^ (state >> 29) ^ load_word(id + 8)) * <uint64_t>0xBF58476D1CE4E5B9
-    if table.id_size == 32:
-        state = (state ^ (state >> 32) ^ load_word(id + 16)) * <uint64_t>0x94D049BB133111EB
-    state = (state ^ (state >> 29) ^ load_word(id + table.id_size - 8)) * <uint64_t>0x9E3779B97F4A7C15
-    return state ^ (state >> 32)
+    return hash_id(id, table.id_size, table.seed)
 
 cdef inline Py_ssize_t table_bytes(const IdTable* table, Py_ssize_t capacity) noexcept nogil:
     """The memory that *capacity* ids take."""

@@ -225,6 +225,8 @@ cdef class LiteralMatcher:
         """
         cdef Py_ssize_t count = starts.shape[0], size = data.shape[0], i, done = 0
         cdef const uint8_t* text = &data[0] if size else NULL
+        cdef const int64_t* begin = &starts[0] if count else NULL
+        cdef const int64_t* stop = NULL
         cdef HitList hits
         if ends.shape[0] != count or not 0 <= first <= count:
             raise ConfigError("starts and ends differ in length, or first is outside", field="segments")
@@ -233,11 +235,12 @@ cdef class LiteralMatcher:
         for i in range(first, count):
             if not 0 <= starts[i] <= ends[i] <= size:
                 raise ConfigError(f"segment {i} is not inside {size} bytes of data", field="segments")
+        stop = &ends[0] if count else NULL
         hits.items, hits.count, hits.room, hits.limit = NULL, 0, 0, limit
         try:
             if first < count and size and self.count:
                 with nogil:
-                    done = self._search(text, size, &starts[0], &ends[0], first, count, &hits)
+                    done = self._search(text, size, begin, stop, first, count, &hits)
             else:
                 done = count
             return (<char*>hits.items)[:hits.count * sizeof(Hit)] if hits.count else b"", done
@@ -248,9 +251,13 @@ cdef class LiteralMatcher:
                             Py_ssize_t first, Py_ssize_t count, HitList* hits) noexcept nogil:
         """Return the first segment that was not finished."""
         cdef Py_ssize_t i, before
+        cdef int64_t start, end
         for i in range(first, count):
             before = hits.count
-            if not self._search_segment(text, size, starts[i], ends[i], i, hits):
+            start, end = starts[i], ends[i]
+            if not 0 <= start <= end <= size:               # changed by another thread since they were checked
+                continue
+            if not self._search_segment(text, size, start, end, i, hits):
                 hits.count = before
                 return i
             if hits.count - before > 1:

@@ -28,19 +28,26 @@ cdef struct PackView:
     const uint32_t* ranks       # position among the names -> rank
     const uint32_t* fanout      # 256 counts: names whose first byte is at most the index
 
+cdef inline Py_ssize_t bounded(Py_ssize_t limit) noexcept nogil:
+    """Return a limit in bytes that keeps sums of limits far from overflow."""
+    return min(limit, <Py_ssize_t>1 << 60)
+
 cdef inline bint view_pack(
     PackView* pack, const uint8_t[::1] names, const uint32_t[::1] fanout, const uint64_t[::1] offsets,
     const uint32_t[::1] order, const uint32_t[::1] ranks, Py_ssize_t id_size, int64_t end,
 ) noexcept:
-    """Point *pack* into arrays that the caller keeps alive; False where their lengths do not agree."""
+    """Point *pack* into arrays that the caller keeps alive and unchanged; False where they are not columns of one index."""
     cdef Py_ssize_t count = offsets.shape[0]
     cdef Py_ssize_t i
-    if id_size <= 0 or count >= <Py_ssize_t>1 << 31 or names.shape[0] != count * id_size or fanout.shape[0] != 256:
+    if (id_size != 20 and id_size != 32) or count >= <Py_ssize_t>1 << 31 or names.shape[0] != count * id_size or fanout.shape[0] != 256:
         return False
     if order.shape[0] != count or ranks.shape[0] != count or fanout[255] != count or end < 0:
         return False
     for i in range(255):
         if fanout[i] > fanout[i + 1]:
+            return False
+    for i in range(count):
+        if order[i] >= count or ranks[i] >= count or (i and offsets[i - 1] > offsets[i]):
             return False
     pack.descriptor = -1
     pack.end = end

@@ -59,7 +59,7 @@ cdef inline void scan_headers(const PackView* pack, Forest* forest, uint8_t* win
         need = min(need, <Py_ssize_t>HEADER_ROOM)
         if start < window_at or start + need > window_end:
             window_at = start
-            window_end = min(pack.end, start + HEADER_WINDOW)
+            window_end = start + min(pack.end - start, <int64_t>HEADER_WINDOW)
             if not read_fully(pack.descriptor, window, <Py_ssize_t>(window_end - window_at), window_at):
                 window_end = window_at = 0
                 forest.status[rank] = READ_FAILED

@@ -2,9 +2,10 @@
 
 A reader belongs to one pack and one thread at a time; the caller holds a lock around its calls.
 """
+cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.pycapsule cimport PyCapsule_GetPointer
-from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy
 
@@ -12,7 +13,7 @@ from base_cache cimport BaseCache, CacheSlot, close_cache, find_cached, keep_cac
 from delta_ops cimport apply_delta, measure_delta
 from inflate_api cimport InflateApi, inflate_capsule_name, is_plausible
 from pack_entry cimport (
-    HEADER_ROOM, Bytes, EntryHead, PackView, extent_of, find_name, grow, load_entry, parse_head,
+    HEADER_ROOM, Bytes, EntryHead, PackView, bounded, extent_of, find_name, grow, load_entry, parse_head,
     read_fully, view_pack,
 )
 from pack_faults cimport (
@@ -50,7 +51,7 @@ cdef class PackReader:
     cdef bint _busy
     cdef uint8_t _nothing       # an address for content of size 0
     cdef Py_ssize_t _wanted     # after TOO_LARGE: the size that was asked for
-    cdef bytes _base_id         # after BASE_ELSEWHERE: what to look for
+    cdef uint8_t _base_id[32]   # after BASE_ELSEWHERE: what to look for
 
     def __cinit__(self, const uint8_t[::1] names not None, const uint32_t[::1] fanout not None,
                   const uint64_t[::1] offsets not None, const uint32_t[::1] order not None,
@@ -65,9 +66,9 @@ cdef class PackReader:
         self._keep = (names, fanout, offsets, order, ranks)
         self._api = <InflateApi*>PyCapsule_GetPointer(inflate, inflate_capsule_name())
         self._capsule = inflate
-        self._limit = limit_bytes
+        self._limit = bounded(limit_bytes)
         self._inflater = self._api.open()
-        if self._inflater is NULL or not open_cache(&self._cache, cache_bytes):
+        if self._inflater is NULL or not open_cache(&self._cache, bounded(cache_bytes)):
             raise MemoryError
 
     def __dealloc__(self):
@@ -105,8 +106,6 @@ cdef class PackReader:
         cdef const uint8_t[::1] content
         if position < 0:
             return None
-        if self._busy:
-            raise ConfigError("a reader serves one thread at a time", field="reader")
         outer = Decoded(data=NULL, size=0, kind=0, cached=True)
         if base is not None:
             content = base[1]
@@ -116,14 +115,14 @@ cdef class PackReader:
             if content.shape[0]:
                 outer.data = <uint8_t*>&content[0]
         rank = self._pack.ranks[position]
+        self._enter_python()
         self._pack.descriptor = descriptor
-        self._busy = True
         try:
             with nogil:
                 status = self._resolve(rank, &outer, &result)
             self._trim()
             if status == BASE_ELSEWHERE:
-                return self._base_id
+                return PyBytes_FromStringAndSize(<char*>self._base_id, self._pack.id_size)
             if status < 0:
                 raise self._failure(status, rank)
             return self._deliver(rank, &result)
@@ -135,6 +134,13 @@ cdef class PackReader:
         found = self.read(name, descriptor)
         return found if found is None or isinstance(found, bytes) else (found[0], len(found[1]))
 
+    cdef int _enter_python(self) except -1:
+        with cython.critical_section(self):
+            if self._busy:
+                raise ConfigError("a reader serves one thread at a time", field="reader")
+            self._busy = True
+        return 0
+
     cdef object _failure(self, int status, Py_ssize_t rank):
         if status == NO_MEMORY:
             return MemoryError()
@@ -144,10 +150,13 @@ cdef class PackReader:
 
     cdef object _deliver(self, Py_ssize_t rank, Decoded* result):
         """Copy the content out and keep the decoded buffer as a base for later reads."""
-        content = PyBytes_FromStringAndSize(<char*>result.data, result.size)
-        if not result.cached:
-            keep_cached(&self._cache, <uint64_t>rank, result.kind, result.data, result.size)
-        return result.kind, content
+        kind = result.kind
+        try:
+            content = PyBytes_FromStringAndSize(<char*>result.data, result.size)
+        finally:                # kept even where memory for the copy is refused: the buffer has no other owner
+            if not result.cached:
+                keep_cached(&self._cache, <uint64_t>rank, result.kind, result.data, result.size)
+        return kind, content
 
     cdef void _trim(self) noexcept:
         if self._compressed.size > SCRATCH_KEPT:
@@ -207,7 +216,7 @@ cdef class PackReader:
         if extent < 0:
             return <int>extent
         extent = min(extent, <Py_ssize_t>HEADER_ROOM)
-        if not read_fully(self._pack.descriptor, head_bytes, extent, <long>self._pack.offsets[at[0]]):
+        if not read_fully(self._pack.descriptor, head_bytes, extent, <int64_t>self._pack.offsets[at[0]]):
             return READ_FAILED
         status = parse_head(&self._pack, at[0], head_bytes, extent, &head)
         if status == BASE_ELSEWHERE:
@@ -222,8 +231,7 @@ cdef class PackReader:
 
     cdef int _use_outer(self, Py_ssize_t depth, EntryHead* head, const Decoded* outer, Decoded* result) noexcept nogil:
         if outer.data is NULL:
-            with gil:
-                self._base_id = PyBytes_FromStringAndSize(<char*>head.base_id, self._pack.id_size)
+            memcpy(self._base_id, head.base_id, <size_t>self._pack.id_size)
             return BASE_ELSEWHERE
         # The base is not an entry: the chain's last entry is applied to it here, and stands as the root.
         return self._apply_entry(self._chain[depth], outer, result)

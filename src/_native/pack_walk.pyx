@@ -2,6 +2,7 @@
 
 Entries that cannot be decoded are reported one by one and never stop the walk.  A walker serves one thread at a time.
 """
+cimport cython
 from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_FromStringAndSize
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.pycapsule cimport PyCapsule_GetPointer
@@ -10,7 +11,7 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
 from inflate_api cimport InflateApi, inflate_capsule_name
-from pack_entry cimport view_pack
+from pack_entry cimport bounded, view_pack
 from pack_faults cimport BASE_ELSEWHERE, TOO_LARGE, fault_text
 from pack_forest cimport HEADER_WINDOW, close_forest, open_forest, resolve_kinds, scan_headers, select_entries
 from walk_state cimport BLOCK_SMALL, DONE, MOST_ITEMS, Walk, close_walk, leave_block, pop, run
@@ -39,7 +40,8 @@ cdef class PackWalker:
             raise ConfigError("names, fan-out, offsets, order and ranks do not agree", field="names")
         self._keep = (names, fanout, offsets, order, ranks)
         self._walk.pack.descriptor = descriptor
-        self._walk.object_limit, self._walk.live_limit = limit_bytes, live_bytes
+        self._walk.object_limit = bounded(limit_bytes)
+        self._walk.live_limit = bounded(live_bytes)
         self._walk.api = <InflateApi*>PyCapsule_GetPointer(inflate, inflate_capsule_name())
         self._capsule = inflate
         self._walk.inflater = self._walk.api.open()
@@ -86,6 +88,7 @@ cdef class PackWalker:
 
     def select(self, const uint8_t[::1] wanted not None):
         """Begin a walk over the entries whose byte in *wanted* (one for each, in pack order) is not 0."""
+        cdef const uint8_t* marks = &wanted[0] if wanted.shape[0] else NULL
         if wanted.shape[0] != self._walk.pack.count:
             raise ConfigError(f"{self._walk.pack.count} entries, {wanted.shape[0]} marks", field="wanted")
         self._enter_python()
@@ -93,7 +96,7 @@ cdef class PackWalker:
             pop(&self._walk)
         if self._walk.pack.count:
             with nogil:
-                select_entries(&self._walk.pack, &self._walk.forest, &wanted[0])
+                select_entries(&self._walk.pack, &self._walk.forest, marks)
         self._walk.root = 0
         self._busy = False
 
@@ -129,17 +132,22 @@ cdef class PackWalker:
     def take_faults(self):
         """Return ``(rank, text, too_large)`` of the selected entries that could not be decoded since the last call."""
         cdef Py_ssize_t i
-        found = [
-            (self._walk.gone[i].rank, (<bytes>fault_text(self._walk.gone[i].fault)).decode(), self._walk.gone[i].fault == TOO_LARGE)
-            for i in range(self._walk.gone_count)
-        ]
-        self._walk.gone_count = 0
-        return found
+        self._enter_python()        # the walk moves the list as it grows
+        try:
+            found = [
+                (self._walk.gone[i].rank, (<bytes>fault_text(self._walk.gone[i].fault)).decode(), self._walk.gone[i].fault == TOO_LARGE)
+                for i in range(self._walk.gone_count)
+            ]
+            self._walk.gone_count = 0
+            return found
+        finally:
+            self._busy = False
 
     cdef int _enter_python(self) except -1:
-        if self._busy:
-            raise ConfigError("a walker serves one thread at a time", field="walker")
-        self._busy = True
+        with cython.critical_section(self):
+            if self._busy:
+                raise ConfigError("a walker serves one thread at a time", field="walker")
+            self._busy = True
         return 0
 
     cdef tuple _columns(self):

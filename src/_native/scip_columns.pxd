@@ -3,14 +3,7 @@ from libc.stdint cimport int32_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcmp, memcpy
 
-cdef extern from *:
-    """
-    static inline uint64_t siltstone_mix(uint64_t a, uint64_t b) {
-        unsigned __int128 product = (unsigned __int128)a * b;
-        return (uint64_t)product ^ (uint64_t)(product >> 64);
-    }
-    """
-    uint64_t siltstone_mix(uint64_t a, uint64_t b) noexcept nogil
+from keyed_hash cimport siltstone_mix
 
 cdef enum MemoryFault:
     NO_MEMORY = -16

@@ -2,33 +2,19 @@
 
 Ids can be chosen by whoever made the data, so places in the table depend on a random number of each process; results never do.
 """
+cimport cython
 from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_FromStringAndSize
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcmp, memcpy
+
+from keyed_hash cimport hash_id
 
 from siltstone.core.errors import BudgetExceeded, ConfigError
 
 cdef struct Place:
     uint64_t offset
     uint64_t length
-
-
-cdef inline uint64_t _mix(const uint8_t* name, Py_ssize_t id_size, uint64_t seed) noexcept nogil:
-    """Fold all bytes of an id; id_size is a multiple of 4."""
-    cdef uint64_t total = seed, word
-    cdef Py_ssize_t at = 0
-    while at + 8 <= id_size:
-        memcpy(&word, name + at, 8)
-        total = (total ^ word) * <uint64_t>0x9E3779B97F4A7C15
-        total ^= total >> 29
-        at += 8
-    if at < id_size:
-        word = 0
-        memcpy(&word, name + at, 4)
-        total = (total ^ word) * <uint64_t>0xBF58476D1CE4E5B9
-        total ^= total >> 32
-    return total
 
 
 cdef uint64_t _random_seed() except? 0:
@@ -47,7 +33,7 @@ cdef Py_ssize_t _table_size(Py_ssize_t count) noexcept nogil:
 cdef class SpillIndex:
     """A map from object id to ``(offset, length)`` that never grows: what it takes is taken when it is made.
 
-    Used as a set where the places do not matter.  Reading may be shared between threads, writing may not.
+    Used as a set where the places do not matter.  Threads may share it; what one writes while another reads may or may not be seen.
     """
 
     cdef uint8_t* _names        # slots * id_size
@@ -55,6 +41,7 @@ cdef class SpillIndex:
     cdef uint8_t* _used         # by slot
     cdef Py_ssize_t _slots, _capacity, _count, _id_size
     cdef uint64_t _seed
+    cdef cython.pymutex _lock   # writers take turns: a wrong count would fill the table, and a search in it never end
 
     def __cinit__(self, Py_ssize_t capacity, Py_ssize_t id_size):
         """Make room for *capacity* ids of *id_size* bytes (20 or 32): 56 to 110 bytes each for 20."""
@@ -92,7 +79,7 @@ cdef class SpillIndex:
     cdef Py_ssize_t _slot_of(self, const uint8_t* name) noexcept nogil:
         """Return the slot that holds *name*, or the unused one where it belongs."""
         cdef Py_ssize_t mask = self._slots - 1
-        cdef Py_ssize_t slot = <Py_ssize_t>(_mix(name, self._id_size, self._seed) & <uint64_t>mask)
+        cdef Py_ssize_t slot = <Py_ssize_t>(hash_id(name, self._id_size, self._seed) & <uint64_t>mask)
         while self._used[slot] and memcmp(self._names + slot * self._id_size, name, <size_t>self._id_size):
             slot = (slot + 1) & mask
         return slot
@@ -121,19 +108,23 @@ cdef class SpillIndex:
 
     def put(self, const uint8_t[::1] oid not None, uint64_t offset=0, uint64_t length=0):
         """Store a place under an id, over the one it had. Raises BudgetExceeded where the table is full; it is unchanged."""
+        cdef bint fits
         self._check(oid)
-        if not self._put(&oid[0], offset, length):
+        with self._lock:
+            fits = self._put(&oid[0], offset, length)
+        if not fits:
             raise self._full()
 
     def put_many(self, const uint8_t[::1] oids not None):
         """Store ids laid end to end, with place (0, 0). Raises BudgetExceeded where they do not fit; those before stay."""
         cdef Py_ssize_t count = oids.shape[0] // self._id_size, i
         cdef bint fits = True
+        cdef const uint8_t* first = &oids[0] if oids.shape[0] else NULL
         if oids.shape[0] != count * self._id_size:
             raise ConfigError(f"ids of {self._id_size} bytes do not fill {oids.shape[0]} bytes", field="oids")
-        with nogil:
+        with self._lock, nogil:
             for i in range(count):
-                fits = self._put(&oids[i * self._id_size], 0, 0)
+                fits = self._put(first + i * self._id_size, 0, 0)
                 if not fits:
                     break
         if not fits:
@@ -153,6 +144,7 @@ cdef class SpillIndex:
     def contains_many(self, const uint8_t[::1] oids not None):
         """Return a bytearray with one byte for each id laid end to end in *oids*: 1 where it is here, else 0."""
         cdef Py_ssize_t count = oids.shape[0] // self._id_size, i
+        cdef const uint8_t* first = &oids[0] if oids.shape[0] else NULL
         cdef uint8_t* marks
         if oids.shape[0] != count * self._id_size:
             raise ConfigError(f"ids of {self._id_size} bytes do not fill {oids.shape[0]} bytes", field="oids")
@@ -160,7 +152,7 @@ cdef class SpillIndex:
         marks = <uint8_t*>PyByteArray_AS_STRING(result)
         with nogil:
             for i in range(count):
-                marks[i] = self._used[self._slot_of(&oids[i * self._id_size])]
+                marks[i] = self._used[self._slot_of(first + i * self._id_size)]
         return result
 
 
@@ -171,7 +163,7 @@ cdef void _mark(const uint8_t* names, Py_ssize_t count, Py_ssize_t id_size, uint
     cdef const uint8_t* name
     for i in range(count):
         name = names + i * id_size
-        slot = <Py_ssize_t>(_mix(name, id_size, seed) & <uint64_t>(slots - 1))
+        slot = <Py_ssize_t>(hash_id(name, id_size, seed) & <uint64_t>(slots - 1))
         while table[slot] is not NULL and memcmp(table[slot], name, <size_t>id_size):
             slot = (slot + 1) & (slots - 1)
         marks[i] = table[slot] is not NULL
@@ -185,6 +177,7 @@ def find_repeats(tables, Py_ssize_t id_size):
     Cost: one pass, and 12 to 24 bytes an id while it runs.
     """
     cdef const uint8_t[::1] names
+    cdef const uint8_t* first
     cdef Py_ssize_t total = 0, slots
     cdef const uint8_t** found
     cdef uint64_t seed = _random_seed()
@@ -193,7 +186,7 @@ def find_repeats(tables, Py_ssize_t id_size):
     cdef uint8_t* marks
     if id_size not in (20, 32):
         raise ConfigError(f"an object id has 20 or 32 bytes, not {id_size}", field="id_size")
-    held = list(tables)         # the table points into them until the end
+    held = [memoryview(table) for table in tables]      # `found` points into them: none may move until the end
     for table in held:
         names = table
         if names.shape[0] % id_size:
@@ -210,8 +203,9 @@ def find_repeats(tables, Py_ssize_t id_size):
             result = PyByteArray_FromStringAndSize(NULL, count)
             marks = <uint8_t*>PyByteArray_AS_STRING(result)
             if count:
+                first = &names[0]
                 with nogil:
-                    _mark(&names[0], count, id_size, seed, found, slots, marks)
+                    _mark(first, count, id_size, seed, found, slots, marks)
             results.append(result)
     finally:
         free(found)

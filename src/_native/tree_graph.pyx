@@ -16,9 +16,7 @@ cdef enum:
     FIRST_EDGES = 1 << 12
     OUT_OF_MEMORY = -100
     OVER_LIMIT = -101
-
-cdef enum:
-    NOT_MET = 0
+    NOT_MET = 0                 # marks of a tree
     MET = 1
     HOLDS = 2
 
@@ -97,6 +95,8 @@ cdef class TreeGraph:
         cdef uint8_t* wanted
         while capacity < count:
             capacity *= 2
+        if capacity > <Py_ssize_t>1 << 31 or table_bytes(&self._targets, capacity) > self._limit:
+            raise BudgetExceeded("history", limit_bytes=self._limit, needed_bytes=table_bytes(&self._trees, capacity))
         if capacity != self._targets.capacity:
             wanted = <uint8_t*>realloc(self._wanted, capacity)
             if wanted == NULL:
@@ -136,10 +136,8 @@ cdef class TreeGraph:
         if capacity > (<Py_ssize_t>1 << 31) or self._memory() + extra > self._limit:
             return OVER_LIMIT
         nodes = <TreeNode*>realloc(self._nodes, capacity * sizeof(TreeNode))
-        if nodes == NULL:
-            return OUT_OF_MEMORY
-        self._nodes = nodes
-        return OUT_OF_MEMORY if table_grow(&self._trees, capacity) < 0 else 0
+        self._nodes = nodes if nodes != NULL else self._nodes
+        return OUT_OF_MEMORY if nodes == NULL else OUT_OF_MEMORY if table_grow(&self._trees, capacity) < 0 else 0
 
     cdef int64_t _number(self, const uint8_t* id) noexcept nogil:
         """The number of a tree, entered when new, or a fault below zero."""
@@ -213,6 +211,10 @@ cdef class TreeGraph:
         cdef int fault = 0
         cdef list damaged = []
         cdef const uint8_t* base = &data[0] if data.shape[0] else NULL
+        cdef const uint8_t* ids = &oids[0] if oids.shape[0] else NULL
+        cdef const int64_t* begin = &starts[0] if count else NULL
+        cdef const int64_t* stop = &ends[0] if ends.shape[0] else NULL
+        cdef int64_t start, end
         if ends.shape[0] != count or oids.shape[0] != count * id_size:
             raise ConfigError("starts, ends and oids do not agree", field="starts")
         for i in range(count):
@@ -223,7 +225,10 @@ cdef class TreeGraph:
             while i < count:
                 with nogil:
                     while i < count:
-                        fault = self._add_tree(&oids[i * id_size], base + starts[i], base + ends[i])
+                        start, end = begin[i], stop[i]
+                        if not 0 <= start <= end <= data.shape[0]:
+                            start, end = 0, 0           # changed by another thread since they were checked
+                        fault = self._add_tree(ids + i * id_size, base + start, base + end)
                         i += 1
                         if fault < 0:
                             break
@@ -239,20 +244,24 @@ cdef class TreeGraph:
 
         Every tree is visited once; the walk ends when all targets are found.
         """
-        cdef Py_ssize_t id_size = self._trees.id_size, count, position = 0, remaining = self._targets.count, i
+        cdef Py_ssize_t id_size = self._trees.id_size, count, position = 0, remaining, i
         cdef int64_t number
         cdef list unread = []
         cdef int64_t[::1] first
+        cdef int64_t* places
+        cdef const uint8_t* ids = &roots[0] if roots.shape[0] else NULL
         cdef uint8_t* visited
         cdef uint32_t* stack
         if roots.shape[0] % id_size:
             raise ConfigError(f"{roots.shape[0]} bytes are no whole number of ids", field="roots")
-        if not self._targets.count:
-            return [], b""
         count = roots.shape[0] // id_size
-        first = memoryview(bytearray(8 * self._targets.count)).cast("q")
-        first[:] = -1
         with self._lock:
+            remaining = self._targets.count
+            if not remaining:
+                return [], b""
+            first = memoryview(bytearray(8 * remaining)).cast("q")
+            first[:] = -1
+            places = &first[0]
             visited = <uint8_t*>calloc(self._trees.count + 1, 1)
             stack = <uint32_t*>malloc((self._trees.count + 1) * sizeof(uint32_t))
             try:
@@ -260,9 +269,9 @@ cdef class TreeGraph:
                     raise MemoryError
                 with nogil:
                     while position < count and remaining:
-                        number = table_find(&self._trees, &roots[position * id_size])
+                        number = table_find(&self._trees, ids + position * id_size)
                         if number >= 0:
-                            remaining -= self._visit(<uint32_t>number, position, visited, stack, &first[0])
+                            remaining -= self._visit(<uint32_t>number, position, visited, stack, places)
                         position += 1
                 for i in range(self._trees.count):
                     if visited[i] and self._nodes[i].first_child < 0:

@@ -143,8 +143,9 @@ def test_walk_refuses_what_is_out_of_range(seeds, depth, limit):
         kernel_of(1, []).reach(np.array(seeds, np.int32), 1, depth, limit)
 
 
-def test_object_that_was_never_initialised_is_refused():
-    with pytest.raises(ConfigError):
-        Csr.__new__(Csr).components(1)
-    with pytest.raises(ConfigError):
-        kernel_of(1, []).__init__(frozen([0], np.int64), frozen([], np.int32), frozen([], np.uint8))
+def test_columns_come_when_it_is_made_and_never_change():
+    with pytest.raises(TypeError):
+        Csr.__new__(Csr)
+    graph = kernel_of(2, [(0, 1, 0)])
+    graph.__init__(frozen([0], np.int64), frozen([], np.int32), frozen([], np.uint8))
+    assert graph.components(1)[1] == 2
