@@ -62,8 +62,7 @@ def imported_layers(names: Iterator[str]) -> set[str]:
 @pytest.mark.parametrize("source", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_imports_point_downwards(source: Path) -> None:
     layer = layer_of(source)
-    if layer == "__init__":
-        assert imported_layers(imported_names(source)) <= {"core"}
+    if layer == "__init__":  # names every layer for type checkers; what it loads is looked at below
         return
     assert layer in RANKS, f"{source} belongs to no layer: put it into one, or add the layer to the map on purpose"
     for below in imported_layers(imported_names(source)) - {layer}:

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import ast
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
 import siltstone
 import siltstone.core
 
@@ -31,3 +37,53 @@ def test_core_names_are_these() -> None:
     assert set(siltstone.core.__all__) == CORE
     for name in CORE:
         assert hasattr(siltstone.core, name)
+
+
+LAYERS = {
+    "content": {
+        "ChunkStore", "Chunker", "Compressor", "PROFILES", "Profile", "StoreStats", "StoreWriter", "StoredFile",
+        "VerifyReport", "cut_offsets", "decode_base32", "decompress", "digest_of", "encode_base32", "get_profile",
+        "iter_chunks", "new_hasher",
+    },
+    "gitobjects": {
+        "CommitHistory", "CommitRecord", "Context", "CoverageLedger", "GitObject", "Kind", "ObjectBlock", "ObjectDatabase",
+        "ObjectId", "Reason", "TreeChange", "TreeEntry", "WorkFile", "WorkTree", "attribute", "diff_trees", "fetch_bare",
+        "iter_tree_files", "parse_commit", "parse_object_id", "parse_tag", "parse_tree", "walk_commits",
+    },
+    "detection": {
+        "Engine", "Finding", "Match", "Rule", "RuleSet", "ScanResult", "ScanState", "as_document", "as_sarif",
+        "default_rules", "iter_json_lines", "load_rules",
+    },
+    "codeindex": {
+        "Confidence", "EdgeBatch", "EdgeKind", "EntityBatch", "EntityKind", "ExtractionCache", "IndexSummary", "MemorySink",
+        "NdjsonSink", "Sink", "SourceFile", "UnresolvedBatch", "edge_key", "entity_key", "extract", "find_roots",
+        "format_symbol", "index_repository", "parse_symbol", "read_scip",
+    },
+    "graph": {
+        "Cycle", "Cycles", "EntityRow", "FileRow", "FindingRow", "Graph", "GraphStore", "Hit", "Reach", "StoreReader",
+        "open_store_directory",
+    },
+    "ingestion": {"CodeSummary", "HistorySummary", "IngestSummary", "Stage", "ingest"},
+}
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_names_of_a_layer_are_these_and_load(layer: str) -> None:
+    package = import_module(f"siltstone.{layer}")
+    assert set(package.__all__) == LAYERS[layer]
+    for name in package.__all__:
+        assert getattr(package, name) is not None
+
+
+@pytest.mark.parametrize("layer", ["", *(name for name in LAYERS if name != "ingestion")])
+def test_type_checkers_see_the_names_where_they_are_loaded_from(layer: str) -> None:
+    package = import_module(f"siltstone.{layer}" if layer else "siltstone")
+    source = Path(str(package.__file__)).read_text("utf-8")
+    (block,) = [node for node in ast.parse(source).body if isinstance(node, ast.If)]
+    told = {alias.name: node.module for node in block.body if isinstance(node, ast.ImportFrom) for alias in node.names}
+    assert told == package._HOMES
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="frobnicate"):
+        siltstone.frobnicate  # noqa: B018

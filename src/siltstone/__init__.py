@@ -5,8 +5,7 @@ The names below are loaded when they are first used, so ``import siltstone`` cos
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from siltstone.core.errors import (
     BudgetExceeded,
@@ -19,10 +18,20 @@ from siltstone.core.errors import (
     StoreError,
     UnsupportedError,
 )
+from siltstone.core.lazy import lazy_names
 from siltstone.core.version import VERSION
 
 if TYPE_CHECKING:
+    from siltstone.codeindex.scip_reader import read_scip as read_scip
+    from siltstone.content.chunking import Chunker as Chunker
+    from siltstone.content.chunking import cut_offsets as cut_offsets
+    from siltstone.content.store import ChunkStore as ChunkStore
     from siltstone.core.budget import Budget as Budget
+    from siltstone.detection.scan import scan as scan
+    from siltstone.gitobjects.object_database import ObjectDatabase as ObjectDatabase
+    from siltstone.graph.queries import Graph as Graph
+    from siltstone.ingestion.driver import ingest as ingest
+    from siltstone.native import native_status as native_status
 
 __version__ = VERSION
 
@@ -53,13 +62,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    """Load a public name from its layer."""
-    if name not in _HOMES:
-        raise AttributeError(f"module 'siltstone' has no attribute {name!r}")
-    value = getattr(import_module(_HOMES[name]), name)
-    globals()[name] = value
-    return value
+__getattr__ = lazy_names(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:

@@ -115,7 +115,8 @@ def test_without_permission_it_ends_with_code_4(sample: Path, tmp_path: Path) ->
 
     # The other user may not be able to read this Python's libraries: everything is loaded by a first run, then the uid goes.
     code = (
-        "import os, sys; from siltstone.cli.main import main; main(['ingest', sys.argv[1], '--output', sys.argv[2], '--quiet'])\n"
+        "import os, sys; from siltstone.cli.main import main\n"
+        "main(['ingest', sys.argv[1], '--output', sys.argv[2], '--quiet'])\n"
         f"os.setgid({NOBODY}); os.setuid({NOBODY}); sys.exit(main(['ingest', sys.argv[1], '--quiet']))"
     )
     words = [sys.executable, "-P", "-c", code, str(sample), str(tmp_path / "first")]
@@ -159,6 +160,7 @@ def test_a_stop_from_outside_ends_with_130_and_leaves_no_process(sample: Path, t
     process = subprocess.Popen(
         [*SILT, "ingest", str(sample), "--output", str(output)], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # a background shell ignores it
     )
     assert process.stderr is not None
     for line in process.stderr:

@@ -2,36 +2,55 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING
+
+from siltstone.core.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from siltstone.content.base32 import decode_base32 as decode_base32
+    from siltstone.content.base32 import encode_base32 as encode_base32
+    from siltstone.content.chunking import Chunker as Chunker
+    from siltstone.content.chunking import cut_offsets as cut_offsets
+    from siltstone.content.chunking import iter_chunks as iter_chunks
+    from siltstone.content.compression import Compressor as Compressor
+    from siltstone.content.compression import decompress as decompress
+    from siltstone.content.hashing import digest_of as digest_of
+    from siltstone.content.hashing import new_hasher as new_hasher
+    from siltstone.content.manifest import StoredFile as StoredFile
+    from siltstone.content.profiles import PROFILES as PROFILES
+    from siltstone.content.profiles import Profile as Profile
+    from siltstone.content.profiles import get_profile as get_profile
+    from siltstone.content.store import (
+        ChunkStore as ChunkStore,
+    )
+    from siltstone.content.store import (
+        StoreStats as StoreStats,
+    )
+    from siltstone.content.store import (
+        VerifyReport as VerifyReport,
+    )
+    from siltstone.content.store_writer import StoreWriter as StoreWriter
 
 _HOMES = {
-    "ChunkStore": "store",
-    "Chunker": "chunking",
-    "Compressor": "compression",
-    "PROFILES": "profiles",
-    "Profile": "profiles",
-    "StoreStats": "store",
-    "StoreWriter": "store_writer",
-    "StoredFile": "manifest",
-    "VerifyReport": "store",
-    "cut_offsets": "chunking",
-    "decode_base32": "base32",
-    "decompress": "compression",
-    "digest_of": "hashing",
-    "encode_base32": "base32",
-    "get_profile": "profiles",
-    "iter_chunks": "chunking",
-    "new_hasher": "hashing",
+    "ChunkStore": "siltstone.content.store",
+    "Chunker": "siltstone.content.chunking",
+    "Compressor": "siltstone.content.compression",
+    "PROFILES": "siltstone.content.profiles",
+    "Profile": "siltstone.content.profiles",
+    "StoreStats": "siltstone.content.store",
+    "StoreWriter": "siltstone.content.store_writer",
+    "StoredFile": "siltstone.content.manifest",
+    "VerifyReport": "siltstone.content.store",
+    "cut_offsets": "siltstone.content.chunking",
+    "decode_base32": "siltstone.content.base32",
+    "decompress": "siltstone.content.compression",
+    "digest_of": "siltstone.content.hashing",
+    "encode_base32": "siltstone.content.base32",
+    "get_profile": "siltstone.content.profiles",
+    "iter_chunks": "siltstone.content.chunking",
+    "new_hasher": "siltstone.content.hashing",
 }
 
 __all__ = [*_HOMES]
 
-
-def __getattr__(name: str) -> Any:
-    """Load a public name from its module."""
-    if name not in _HOMES:
-        raise AttributeError(f"module 'siltstone.content' has no attribute {name!r}")
-    value = getattr(import_module(f"siltstone.content.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = lazy_names(__name__, _HOMES)
