@@ -21,6 +21,7 @@ cdef enum:
     GITLINK = 0o160000
 
 
+@cython.final
 cdef class KnownIds:
     """Ids that a database holds, and those found absent.  Calls from several threads are serial."""
     cdef IdTable _known, _absent

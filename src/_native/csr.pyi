@@ -1,10 +1,12 @@
-from typing_extensions import Buffer, disjoint_base
+from typing import Self, final
+
+from typing_extensions import Buffer
 
 def build_csr(row_count: int, sources: Buffer, targets: Buffer, kinds: Buffer) -> tuple[bytes, bytes]: ...
 
-@disjoint_base
+@final
 class Csr:
-    def __init__(self, offsets: Buffer, neighbours: Buffer, kinds: Buffer) -> None: ...
+    def __new__(cls, offsets: Buffer, neighbours: Buffer, kinds: Buffer) -> Self: ...
     def reach(
         self, seeds: Buffer, mask: int, depth: int, limit: int
     ) -> tuple[bytes, bytes, bytes, bytes, int, bool]: ...

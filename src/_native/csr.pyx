@@ -4,6 +4,7 @@ Row r owns the positions offsets[r] .. offsets[r + 1] of ``neighbours`` and ``ki
 is made, and demands buffers that are read-only, so threads may walk at once.  Who changes the memory under such a view
 gets a wrong walk; it never leaves the columns.
 """
+cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stdint cimport INT32_MAX, int32_t, int64_t, uint8_t, uint32_t
 from libc.stdlib cimport calloc, free, malloc, qsort
@@ -270,6 +271,7 @@ cdef bytes _gather(const int32_t* values, const int32_t* rows, Py_ssize_t count)
     return result
 
 
+@cython.final
 cdef class Csr:
     """A graph in compressed sparse rows over buffers of the caller, which must be read-only."""
 

@@ -1,4 +1,5 @@
 from array import array
+from typing import Self, final
 
 from typing_extensions import Buffer
 
@@ -6,9 +7,10 @@ def cut_offsets(
     data: Buffer, gear: Buffer, minimum: int, target: int, maximum: int, mask_before: int, mask_after: int
 ) -> array[int]: ...
 
+@final
 class CutScanner:
-    def __init__(
-        self, gear: Buffer, minimum: int, target: int, maximum: int, mask_before: int, mask_after: int
-    ) -> None: ...
+    def __new__(
+        cls, gear: Buffer, minimum: int, target: int, maximum: int, mask_before: int, mask_after: int
+    ) -> Self: ...
     def feed(self, data: Buffer) -> array[int]: ...
     def finish(self) -> array[int]: ...

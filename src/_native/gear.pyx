@@ -199,6 +199,7 @@ def cut_offsets(
     return cuts
 
 
+@cython.final
 cdef class CutScanner:
     """Finds the same cuts in a stream that comes in pieces of any size; keeps a position of a few bytes, and no data.
 

@@ -1,5 +1,5 @@
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Self, final
 
 from typing_extensions import Buffer
 
@@ -7,9 +7,10 @@ HIT_FORMAT: str
 
 def variants() -> list[str]: ...
 
+@final
 class LiteralMatcher:
     count: int
-    def __init__(self, literals: Iterable[bytes], variant: str = "auto") -> None: ...
+    def __new__(cls, literals: Iterable[bytes], variant: str = "auto") -> Self: ...
     def __len__(self) -> int: ...
     @property
     def variant(self) -> str: ...

@@ -8,6 +8,7 @@ Measured on one shared core of a Zen 5 class machine (November 2026) over 300 Mi
 hits: AVX2 3.3 GB/s, SSSE3 2.7, plain C 0.28; the rare anchors alone, 4.7.  Thousands of literals fill the eight buckets, so
 that the hash decides at most positions: 0.1 to 0.2 GB/s with 3,000 random words.  The suite: benchmarks/native_literals.py.
 """
+cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memset
@@ -117,6 +118,7 @@ cdef void _sort(Hit* hits, Py_ssize_t count) noexcept nogil:
         hits[j] = moving
 
 
+@cython.final
 cdef class LiteralMatcher:
     """A compiled, immutable set of literals; threads may share it.
 

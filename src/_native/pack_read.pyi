@@ -1,10 +1,13 @@
+from typing import Self, final
+
 from typing_extensions import Buffer
 
+@final
 class PackReader:
-    def __init__(
-        self, names: Buffer, fanout: Buffer, offsets: Buffer, order: Buffer, ranks: Buffer, *,
+    def __new__(
+        cls, names: Buffer, fanout: Buffer, offsets: Buffer, order: Buffer, ranks: Buffer, *,
         id_size: int, end: int, limit_bytes: int, cache_bytes: int, inflate: object,
-    ) -> None: ...
+    ) -> Self: ...
     def __len__(self) -> int: ...
     def find(self, name: Buffer) -> int: ...
     def read(

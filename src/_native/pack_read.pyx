@@ -35,6 +35,7 @@ cdef struct Decoded:
     bint cached
 
 
+@cython.final
 cdef class PackReader:
     """Entries of one pack by name. Arrays are borrowed views: names and fan-out, and offsets, order and ranks by entry."""
 

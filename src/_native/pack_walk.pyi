@@ -1,10 +1,13 @@
+from typing import Self, final
+
 from typing_extensions import Buffer
 
+@final
 class PackWalker:
-    def __init__(
-        self, names: Buffer, fanout: Buffer, offsets: Buffer, order: Buffer, ranks: Buffer, *,
+    def __new__(
+        cls, names: Buffer, fanout: Buffer, offsets: Buffer, order: Buffer, ranks: Buffer, *,
         id_size: int, end: int, descriptor: int, limit_bytes: int, live_bytes: int, inflate: object,
-    ) -> None: ...
+    ) -> Self: ...
     @property
     def peak_bytes(self) -> int: ...
     @property

@@ -19,6 +19,7 @@ from walk_state cimport BLOCK_SMALL, DONE, MOST_ITEMS, Walk, close_walk, leave_b
 from siltstone.core.errors import ConfigError
 
 
+@cython.final
 cdef class PackWalker:
     """One walk over one pack.  First `kinds`, then `select`, then `next_block` until it returns None."""
 

@@ -30,6 +30,7 @@ cdef Py_ssize_t _table_size(Py_ssize_t count) noexcept nogil:
     return slots
 
 
+@cython.final
 cdef class SpillIndex:
     """A map from object id to ``(offset, length)`` that never grows: what it takes is taken when it is made.
 

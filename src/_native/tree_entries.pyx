@@ -128,6 +128,7 @@ def diff_entries(const uint8_t[::1] old not None, const uint8_t[::1] new not Non
             has_before = has_after = False
 
 
+@cython.final
 cdef class IdSet:
     """A set of object ids, each numbered by its order of entry; about 28 bytes an id (SHA-1), at most *limit_bytes*.
 

@@ -1,9 +1,12 @@
+from typing import Self, final
+
 import numpy as np
 import numpy.typing as npt
 from typing_extensions import Buffer
 
+@final
 class TreeGraph:
-    def __init__(self, targets: Buffer, id_size: int, *, limit_bytes: int = 1073741824) -> None: ...
+    def __new__(cls, targets: Buffer, id_size: int, *, limit_bytes: int = 1073741824) -> Self: ...
     def __len__(self) -> int: ...
     def add_targets(self, targets: Buffer) -> None: ...
     @property

@@ -35,6 +35,7 @@ cdef inline uint32_t _filter_bit(const uint8_t* id) noexcept nogil:
     return (<uint32_t>id[0] << 10 | <uint32_t>id[1] << 2 | <uint32_t>id[2] >> 6) & ((1 << FILTER_BITS) - 1)
 
 
+@cython.final
 cdef class TreeGraph:
     """The trees that were added, their sub-trees, and which of the *targets* each holds itself.
 
@@ -125,9 +126,8 @@ cdef class TreeGraph:
     cdef int _check(self, int fault) except -1:
         if fault == OVER_LIMIT:
             raise BudgetExceeded("history", limit_bytes=self._limit, needed_bytes=2 * self._memory())
-        if fault == OUT_OF_MEMORY:
+        elif fault == OUT_OF_MEMORY:
             raise MemoryError
-        return 0
 
     cdef int _grow_trees(self, Py_ssize_t capacity) noexcept nogil:
         cdef TreeNode* nodes
