@@ -100,10 +100,12 @@ def test_the_first_parameter_of_a_python_method_is_the_receiver_whatever_its_nam
                            "        self.clean()\n"
                            "    def outer(self):\n        def inner():\n            self.clean()\n"
                            "        class Local:\n            def clean(me): ...\n"
-                           "            def run(me):\n                self.clean()\n"})
+                           "            def run(me):\n                self.clean()\n"
+                           "    form = Local\n    def test(self):\n        class Special(self.form): ...\n"})
     field = "a.py:Field"
     assert found.relations() == {
         ("calls", f"{field}.other", f"{field}.clean"), ("calls", f"{field}.outer.inner", f"{field}.clean"),
+        ("inherits", f"{field}.test.Special", f"{field}.form"),
     }
     assert {("calls", f"{field}.contribute", "cls.clean"), ("calls", f"{field}.still", "self.clean"),
             ("calls", f"{field}.outer.Local.run", "self.clean")} <= found.unresolved
@@ -137,3 +139,18 @@ def test_java_marker_interfaces_hide_no_names() -> None:
         "p/Pet.java": "package p;\npublic class Pet { }\n",
     })
     assert ("calls", "p/Owner.java:Owner.pet", "p/Pet.java:Pet") in found.relations()
+
+
+def test_a_type_inside_a_value_is_not_the_type_of_the_variable() -> None:
+    found = index({
+        "go.mod": "module m\n",
+        "a.go": "package a\n\ntype Context struct{}\ntype Handler func(*Context)\ntype form struct{}\n\n"
+                "var handle Handler = func(c *Context) {}\nvar shown = form{}\nvar kept *form\n",
+        "A.java": "class Bar {}\nclass A { Bar bar = make(new Object() { Baz baz; }); Object other = (Baz) null; }\n"
+                  "class Baz {}\n",
+        "a.py": "class Foo: ...\nclass Bar: ...\nx: Foo = run(lambda: Bar)\n",
+    })
+    assert {edge[1:] for edge in found.relations() if edge[0] == "type_of"} == {
+        ("a.go:handle", "a.go:Handler"), ("a.go:kept", "a.go:form"), ("A.java:A.bar", "A.java:Bar"), ("a.py:x", "a.py:Foo"),
+    }
+    assert {("references", "a.go:handle", "a.go:Context"), ("references", "a.go:shown", "a.go:form")} <= found.relations()

@@ -14,7 +14,7 @@ from typing import Any
 from siltstone.core.errors import CorruptDataError
 
 # Raised with every change of what extractors find or how it is written; cached extractions of another version are not used.
-EXTRACTION_VERSION = 3
+EXTRACTION_VERSION = 4
 
 # What the first part of a used name is bound to, where it is not a definition of this file (>= 0).  DO NOT CHANGE: stored.
 UNKNOWN = -1  # no binding in this file: a builtin, a name of a star import, of the same package, of an include

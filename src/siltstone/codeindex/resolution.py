@@ -17,8 +17,9 @@ from siltstone.codeindex.syntax_rules import RULES
 from siltstone.codeindex.workspace import Root
 
 _FOLLOW_LIMIT = 24  # re-exports or base classes followed for one name: longer chains are cycles in all but name
+# They have no members that could hide one further on.
 _EMPTY_BASES = frozenset({"object", "ABC", "abc.ABC", "Generic", "typing.Generic", "Protocol", "typing.Protocol",
-                          "typing_extensions.Protocol", "Serializable", "java.io.Serializable", "Cloneable"})  # they have no members that could hide one further on
+                          "typing_extensions.Protocol", "Serializable", "java.io.Serializable", "Cloneable"})
 _TYPES = frozenset({EntityKind.CLASS, EntityKind.INTERFACE, EntityKind.TYPE, EntityKind.MODULE})
 _HERITAGE = (EdgeKind.INHERITS, EdgeKind.IMPLEMENTS)
 

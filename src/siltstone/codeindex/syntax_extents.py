@@ -23,6 +23,15 @@ def find_body(node: Any, otherwise: int) -> int:
     return int(body.start_byte) if body is not None else otherwise
 
 
+def find_value(node: Any) -> int:
+    """Return the byte at which the value of a variable begins, its end where it has none."""
+    declarator = node.child_by_field_name("declarator")
+    value = node.child_by_field_name("value") or node.child_by_field_name("right")
+    if value is None and declarator is not None:
+        value = declarator.child_by_field_name("value")
+    return int(value.start_byte if value is not None else node.end_byte)
+
+
 def find_inner_body(node: Any) -> Any:
     """Return the node of the members that a type written in place has, or None."""
     return node.child_by_field_name("body") if node is not None else None

@@ -9,7 +9,7 @@ from typing import Any
 
 from siltstone.codeindex.entities import EdgeKind, EntityKind
 from siltstone.codeindex.extraction import EXPORTED, FIRST_IMPORT, LOCAL, SELF, SUBMODULE, TYPE_PARAMETER, UNKNOWN, Extraction
-from siltstone.codeindex.syntax_extents import find_body, find_code_end, find_inner_body, is_nameless_type
+from siltstone.codeindex.syntax_extents import find_body, find_code_end, find_inner_body, find_value, is_nameless_type
 from siltstone.codeindex.syntax_imports import IMPORT_READERS
 from siltstone.codeindex.syntax_names import (
     Texts,
@@ -176,9 +176,9 @@ class Rows:
         if owner and (receiver := receiver_name(node)) is not None:
             scope.names[self.texts.plain(receiver)] = SELF
         scope.static = whole is not node and b"staticmethod" in self._decoration(whole, node)
-        if kind == EntityKind.METHOD and self.rules.receives_first and not scope.static:
-            if (receiver := first_parameter(node)) is not None:
-                scope.names[self.texts.plain(receiver)] = SELF
+        receives = kind == EntityKind.METHOD and self.rules.receives_first and not scope.static
+        if receives and (receiver := first_parameter(node)) is not None:
+            scope.names[self.texts.plain(receiver)] = SELF
         if owner:
             self._bind_foreign(owner, name, row)
         elif not (role == FUNCTION and self._continues_property(whole, node)):
@@ -254,7 +254,7 @@ class Rows:
                     self.names.bind(around.parent, name, row)
                 first = row if first < 0 else first
         if first >= 0:
-            self._push(Scope(ITEM_SCOPE, node.end_byte, node.start_byte, first, self._stack[-1], around.prefix))
+            self._push(Scope(ITEM_SCOPE, node.end_byte, find_value(node), first, self._stack[-1], around.prefix))
 
     def _nameless_type(self, around: Scope) -> Scope:
         """Return a scope for the fields of a struct without a name: they are no names of the file."""
@@ -330,7 +330,8 @@ class Rows:
             out.use_heads.append(code)
             if scope.owner and scope.kind == TYPE_SCOPE:
                 self._attribute_to_owner(row, scope)
-            if role == TYPE_USE and (out.use_scopes[row] < 0 or not self._is_variable(out.use_scopes[row])):
+            declares = scope.kind == ITEM_SCOPE and start < scope.body and self._is_variable(scope.definition)
+            if role == TYPE_USE and not declares:
                 out.use_kinds[row] = int(EdgeKind.REFERENCES)
             receiver = code == SELF and head == name and name not in _TYPE_WORDS
             if not (role in (REFERENCE, TYPE_USE) and (receiver or code in (LOCAL, TYPE_PARAMETER))):

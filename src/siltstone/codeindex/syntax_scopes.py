@@ -6,7 +6,17 @@ Invariant: a name bound twice to different things in one scope is AMBIGUOUS or L
 from __future__ import annotations
 
 from siltstone.codeindex.entities import EntityKind
-from siltstone.codeindex.extraction import AMBIGUOUS, FIRST_IMPORT, LOCAL, SELF, SUBMODULE, SUPER, TYPE_PARAMETER, UNKNOWN, Extraction
+from siltstone.codeindex.extraction import (
+    AMBIGUOUS,
+    FIRST_IMPORT,
+    LOCAL,
+    SELF,
+    SUBMODULE,
+    SUPER,
+    TYPE_PARAMETER,
+    UNKNOWN,
+    Extraction,
+)
 from siltstone.codeindex.syntax_rules import LanguageRules
 
 FILE_SCOPE, MODULE_SCOPE, TYPE_SCOPE, FUNCTION_SCOPE, BLOCK_SCOPE, ITEM_SCOPE = range(6)
@@ -101,12 +111,12 @@ class Names:
                 return LOCAL
             if code == SELF and inner_type:
                 return LOCAL  # the receiver of a method around another type
-            inner_type = inner_type or at.kind == TYPE_SCOPE
             in_header = start < at.body  # bases, annotations, decorators and defaults are read outside of the body
             if code == LOCAL and in_header and self._rules.defaults_see_parameters:
                 return code
             if code == TYPE_PARAMETER or (code is not None and not in_header and self._reaches(at, nearest)):
                 return code
+            inner_type = inner_type or (at.kind == TYPE_SCOPE and not in_header)
             if at.kind != ITEM_SCOPE and not in_header:
                 nearest = False
                 if at.kind == MODULE_SCOPE and self._rules.modules_are_opaque:
