@@ -92,7 +92,7 @@ def test_clear_errors(fails, tmp_path):
     fails(0, "put", "st", "a")
     assert "already: a" in fails(1, "put", "st", "sub/a")
     fails(0, "put", "st", "sub/a", "--replace")
-    assert "no file of this name: b" in fails(1, "get", "st", "b")
+    assert "b: the store has no file of this name" in fails(1, "get", "st", "b")
     assert "--force" in fails(1, "get", "st", "a")
     fails(0, "get", "st", "a", "--force")
     assert (tmp_path / "a").read_bytes() == b"2"

@@ -10,6 +10,7 @@ from siltstone.codeindex.entities import EdgeKind, EntityKind
 from siltstone.codeindex.keys import format_key
 from siltstone.core.budget import Budget
 from siltstone.core.errors import BudgetExceeded, ConfigError, CorruptDataError, NotFoundError, StoreError
+from siltstone.graph.names import suggest
 from siltstone.graph.queries import BLAST_KINDS, NO_LIMIT, Graph
 from tests.graph.graph_world import edge, entity, file, fill, random_graph
 
@@ -248,3 +249,8 @@ def test_image_that_does_not_fit_is_refused(tmp_path, column):
             continue  # every line unknown: odd, and in form
         with pytest.raises(CorruptDataError, match="here"):
             decode_columns({**image, column: damaged}, "here")
+
+
+def test_a_wrong_letter_suggests_the_spelling_nearest_in_case():
+    leaves = ["command", "Command", "commands", "Commander"]
+    assert suggest(lambda _condition, _values: leaves, "Comand")[:2] == ["Command", "command"]

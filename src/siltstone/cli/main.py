@@ -63,6 +63,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     terminal = Terminal.of_process(os.environ, sys.stdout, sys.stderr)
     try:
         parser, modules = build_parser(only=chosen if chosen in COMMANDS else "")
+        if not words:
+            terminal.note(parser.format_help().rstrip())
+            return ConfigError.exit_code
         arguments = parser.parse_args(words)
         code = int(modules[arguments.command].run(arguments, terminal))
         terminal.flush()

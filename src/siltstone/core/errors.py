@@ -57,7 +57,7 @@ class NotFoundError(SiltstoneError, LookupError):
     code = "not-found"
 
     def __init__(self, problem: str, *, name: str) -> None:
-        super().__init__(f"{problem}: {name}")
+        super().__init__(f"{name}: {problem}")
         self.name = name
 
     def _fields(self) -> dict[str, Any]:

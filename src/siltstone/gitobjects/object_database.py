@@ -32,6 +32,7 @@ from siltstone.gitobjects.repository import Repository, open_repository
 
 __all__ = ["GitObject", "ObjectBlock", "ObjectDatabase"]
 
+_BLOCK_BYTES = 8 * MIB  # of a walk; half of the budget "objects" where that is less
 _LARGEST_CACHE = 96 * MIB  # bases kept by random reads, as git's core.deltaBaseCacheLimit
 _MOST_BASE_HOPS = 64  # deltas whose base lies in another source whose base lies in another …
 
@@ -231,7 +232,7 @@ class ObjectDatabase:
         return packed + sum(1 for _ in self._iter_loose_ids())
 
     def walk_objects(
-        self, kinds: Collection[Kind], *, skip: SpillIndex | None = None, block_bytes: int = 8 * MIB,
+        self, kinds: Collection[Kind], *, skip: SpillIndex | None = None, block_bytes: int | None = None,
         progress: Progress = NO_PROGRESS, metrics: Metrics = NO_METRICS,
     ) -> Iterator[ObjectBlock]:  # fmt: skip
         """Yield every distinct object of *kinds* once, in blocks of about *block_bytes*, except the ids in *skip*.
@@ -239,8 +240,11 @@ class ObjectDatabase:
         Packs come in order of name, objects in pack order along the delta trees, so the order is the same each time.
         Damaged and too large objects go to the ledger. One block and the bases in use stay within the budget
         ``objects``; an object larger than *block_bytes* has a block of its own, at most the budget ``object``.
+        *block_bytes* is 8 MiB unless given, or half of the budget where that is less.
         """
-        if block_bytes <= 0 or block_bytes > self.budget.limit("objects"):
+        limit = self.budget.limit("objects")
+        block_bytes = min(_BLOCK_BYTES, limit // 2) if block_bytes is None else block_bytes
+        if not 0 < block_bytes <= limit:
             raise ConfigError("a block lies within the budget 'objects'", field="block_bytes")
         packs, repeats = self._packs_and_repeats()
         options = WalkOptions(

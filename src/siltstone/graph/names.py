@@ -41,12 +41,20 @@ def suggest(leaves: Callable[[str, tuple[Any, ...]], list[str]], name: str) -> l
     """Return a few existing last components near that of *name*, the nearest first."""
     leaf = next(iter(_leaves_of(name.rpartition("::")[2])))
     near = "WHERE abs(length(leaf) - ?) <= 2 ORDER BY leaf LIMIT ?"
-    by_case = {candidate.lower(): candidate for candidate in leaves(near, (len(leaf), _CANDIDATES))}
-    found = [by_case[match] for match in difflib.get_close_matches(leaf.lower(), by_case, n=_SUGGESTIONS, cutoff=0.7)]
+    by_case: dict[str, list[str]] = {}
+    for candidate in leaves(near, (len(leaf), _CANDIDATES)):
+        by_case.setdefault(candidate.lower(), []).append(candidate)
+    matches = difflib.get_close_matches(leaf.lower(), by_case, n=_SUGGESTIONS, cutoff=0.7)
+    found = [candidate for match in matches for candidate in sorted(by_case[match], key=lambda one: _case_order(one, leaf))]
     if len(leaf) >= 3 and len(found) < _SUGGESTIONS:
         longer = leaves("WHERE instr(lower(leaf), ?) ORDER BY length(leaf), leaf LIMIT ?", (leaf.lower(), _SUGGESTIONS))
         found += [candidate for candidate in longer if candidate not in found]
     return found[:_SUGGESTIONS]
+
+
+def _case_order(candidate: str, wanted: str) -> tuple[float, str]:
+    """Sort spellings that differ in case alone: the nearest to *wanted* first."""
+    return -difflib.SequenceMatcher(None, candidate, wanted).ratio(), candidate
 
 
 def _ranked(fetch: Fetch, name: str) -> list[tuple[int, EntityRow]]:
