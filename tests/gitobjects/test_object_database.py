@@ -256,6 +256,7 @@ def test_limits_hold_and_the_ledger_tells(tmp_path: Path, git: Git) -> None:
             assert database.ledger.counts() == {Reason.OVERSIZE: 1}
             with pytest.raises(ConfigError):
                 database.walk_objects(Kind, block_bytes=2 * MIB)
+            assert len(walked(database)) == 3  # a block is made to fit a small budget
         assert budget.reserved("pack_index") == 0
     with pytest.raises(BudgetExceeded):
         ObjectDatabase.open(folder, budget=Budget(pack_index=10))
