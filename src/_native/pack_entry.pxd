@@ -8,7 +8,7 @@ from posix.unistd cimport pread
 from cursor cimport Cursor, take_base_offset, take_entry_header
 from inflate_api cimport InflateApi
 from pack_faults cimport (
-    BASE_ELSEWHERE, ENTRY_BASE, ENTRY_HEADER, ENTRY_KIND, ENTRY_OFFSET, NO_MEMORY, READ_FAILED,
+    BASE_ELSEWHERE, ENTRY_BASE, ENTRY_HEADER, ENTRY_KIND, ENTRY_OFFSET, ENTRY_SHARED, NO_MEMORY, READ_FAILED,
 )
 
 cdef enum:
@@ -127,26 +127,26 @@ cdef inline Py_ssize_t first_after(const PackView* pack, Py_ssize_t low, uint64_
     return low
 
 cdef inline Py_ssize_t find_rank(const PackView* pack, Py_ssize_t high, uint64_t offset) noexcept nogil:
-    """Return the rank below *high* of the entry that starts at *offset*, or -1."""
-    cdef Py_ssize_t low = 0
+    """Return the first rank below *high* of the entry that starts at *offset*, or -1."""
+    cdef Py_ssize_t low = 0, last = high
     cdef Py_ssize_t middle
     while low < high:
         middle = (low + high) >> 1
         if pack.offsets[middle] < offset:
             low = middle + 1
-        elif pack.offsets[middle] > offset:
-            high = middle
         else:
-            return middle
-    return -1
+            high = middle
+    return low if low < last and pack.offsets[low] == offset else -1
 
 cdef inline Py_ssize_t extent_of(const PackView* pack, Py_ssize_t rank) noexcept nogil:
-    """Return the bytes from the start of an entry to the start of the next, or ENTRY_OFFSET."""
+    """Return the bytes from the start of an entry to the start of the next, or a PackFault."""
     cdef uint64_t start = pack.offsets[rank]
     cdef uint64_t stop = <uint64_t>pack.end
     cdef Py_ssize_t after = rank + 1
     if start < PACK_HEADER_SIZE or start >= stop:
         return ENTRY_OFFSET
+    if rank and pack.offsets[rank - 1] == start:    # else a small index asks for one large object without end
+        return ENTRY_SHARED
     if after < pack.count:
         if pack.offsets[after] == start:        # two names for one offset: a damaged index; do not scan, search
             after = first_after(pack, after, start)

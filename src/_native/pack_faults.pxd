@@ -18,6 +18,7 @@ cdef enum PackFault:
     ENTRY_CYCLE = -35           # the chain of bases comes back to itself
     ENTRY_DEEP = -36            # the chain of bases is longer than a random read follows
     BASE_UNREADABLE = -37       # the base of this delta is at fault
+    ENTRY_SHARED = -38          # the index gives this entry to a name before this one
     READ_FAILED = -40           # the file ends early, or the system refused the read
     NO_MEMORY = -41
     TOO_LARGE = -42             # above the limit for one object: valid, not read
@@ -59,6 +60,8 @@ cdef inline const char* fault_text(int fault) noexcept nogil:
         return "delta chain is too long"
     if fault == BASE_UNREADABLE:
         return "the delta's base cannot be read"
+    if fault == ENTRY_SHARED:
+        return "the index gives one entry to two names"
     if fault == READ_FAILED:
         return "pack file ends early or cannot be read"
     if fault == NO_MEMORY:

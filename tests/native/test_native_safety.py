@@ -20,9 +20,9 @@ from siltstone._native.pack_walk import PackWalker
 from siltstone._native.tree_entries import IdSet
 from siltstone._native.tree_graph import TreeGraph
 from siltstone.core.errors import ConfigError, CorruptDataError, SiltstoneError
-from tests.native.pack_files import opened, reader_of, walk_of, write_pack
+from tests.native.pack_files import opened, reader_of, walk_all, walk_of, write_pack
 from tests.reference import delta as deltas
-from tests.reference.pack_read import Entry, make_pack, name_of
+from tests.reference.pack_read import Entry, make_index, make_pack, name_of, parse_index
 from tests.reference.random_packs import random_entries
 
 HUGE = (1 << 63) - 1
@@ -79,6 +79,25 @@ def test_pack_kernels_refuse_columns_that_point_outside(changed: dict[str, objec
         PackReader(**arguments, cache_bytes=0)  # type: ignore[arg-type]
     with pytest.raises(ConfigError):
         PackWalker(**arguments, descriptor=0, live_bytes=0)  # type: ignore[arg-type]
+
+
+def test_names_that_share_an_entry_cost_one_read(tmp_path: Path) -> None:
+    """An index of a few megabytes could else ask for one large object a hundred thousand times."""
+    entries = [Entry(name_of(3, content), 3, content) for content in (b"first", b"second" * 99)]
+    pack, index = make_pack(entries)
+    names = sorted(random.Random(6).randbytes(20) for _ in range(50))
+    index = make_index({**parse_index(index), **dict.fromkeys(names, 12)}, index[-40:-20])
+    path = write_pack(tmp_path, pack, index)
+    owner = min([entries[0].name, *names])
+    found, lost, _ = walk_all(path)
+    assert set(found) == {owner, entries[1].name}
+    assert lost == {entries[0].name, *names} - {owner}
+    reader, _ = reader_of(path)
+    with opened(path) as descriptor:
+        assert reader.read(owner, descriptor) == (3, b"first")
+        for name in lost:
+            with pytest.raises(CorruptDataError):
+                reader.read(name, descriptor)
 
 
 def test_a_limit_may_be_the_largest_number(tmp_path: Path) -> None:

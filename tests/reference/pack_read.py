@@ -106,9 +106,16 @@ def read_all(pack: bytes, places: dict[bytes, int], id_size: int = 20) -> dict[b
 def read_one(pack: bytes, places: dict[bytes, int], name: bytes, id_size: int = 20) -> tuple[int, bytes] | None:
     """One object, or None where it cannot be decoded."""
     try:
-        return _read(pack, places, places[name], id_size, set())
+        return _read(pack, places, _own_place(places, name), id_size, set())
     except CorruptDataError:
         return None
+
+
+def _own_place(places: dict[bytes, int], name: bytes) -> int:
+    """Where the entry of *name* starts; of several names at one place the first one has it."""
+    if any(place == places[name] and other < name for other, place in places.items()):
+        raise CorruptDataError("shared", offset=places[name])
+    return places[name]
 
 
 def _read(
@@ -131,7 +138,7 @@ def _read(
         base_name, at = data[at : at + id_size], at + id_size
         if base_name not in places:
             raise CorruptDataError("no base", offset=offset)
-        base_at = places[base_name]
+        base_at = _own_place(places, base_name)
     else:
         raise CorruptDataError("kind", offset=offset)
     kind, base = _read(pack, places, base_at, id_size, above | {offset})
