@@ -6,6 +6,7 @@ misses nothing.  Never ``ru_maxrss``, which a child inherits from its parent.
 
 from __future__ import annotations
 
+import os
 import statistics
 import subprocess
 import sys
@@ -41,7 +42,7 @@ def _field(path: Path, name: str) -> int:
 def measure(words: Sequence[str], *, cwd: Path | None = None) -> Measured:
     """Run *words* once, its output kept, its errors shown."""
     start = time.perf_counter()
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, cwd=cwd)
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, cwd=cwd, env={**os.environ, "CODEGRAPH_TELEMETRY": "0"})
     peak, ended = 0, threading.Event()
 
     def sample() -> None:
