@@ -14,8 +14,8 @@ from siltstone.core import Cancelled, ConfigError, Progress
 from siltstone.detection.rules import RuleSet, default_rules
 from siltstone.graph.reader import StoreReader
 from siltstone.graph.store import find_database
-from siltstone.ingestion.summary import IngestSummary
 from tests.ingestion.sample import FILES, Git, commit_all, make_sample, planted_token
+from tests.reference.scip_schema import message_classes
 
 
 @pytest.fixture
@@ -207,15 +207,52 @@ def test_a_shallow_clone_is_told_and_can_fail_the_run(sample: Path, git: Git, tm
     assert caught.value.ledger == {"shallow-boundary": 1}
 
 
-def test_a_damaged_pack_is_reported_and_the_rest_is_read(sample: Path, git: Git, tmp_path: Path) -> None:
+def packed(sample: Path, git: Git) -> Path:
+    """Pack the sample and return its one pack, made writable."""
     git(sample, "gc", "-q", "--prune=now")
     (pack,) = (sample / ".git/objects/pack").glob("*.pack")
     pack.chmod(0o644)
+    return pack
+
+
+def test_a_damaged_object_is_reported_and_the_rest_is_read(sample: Path, git: Git, tmp_path: Path) -> None:
+    pack = packed(sample, git)
+    whole = ingest(sample, output=tmp_path / "whole")
+    blob = git(sample, "rev-parse", "HEAD:README.md").decode().strip()
+    places = git(sample, "verify-pack", "-v", str(pack.with_suffix(".idx"))).decode().splitlines()
+    offset = next(int(line.split()[4]) for line in places if line.startswith(blob))
     data = bytearray(pack.read_bytes())
-    data[len(data) // 2] ^= 0xFF
+    data[offset + 3] ^= 0xFF
     pack.write_bytes(data)
-    try:
-        summary: IngestSummary | None = ingest(sample, output=tmp_path / "out")
-    except CorruptDataError:
-        summary = None  # the damage hit what the run cannot do without
-    assert summary is None or not summary.coverage["complete"]
+    summary = ingest(sample, output=tmp_path / "out")
+    assert summary.coverage["counts"]["corrupt"] == 1
+    assert blob in summary.coverage["examples"][0]["what"]
+    assert summary.history.blobs == whole.history.blobs - 1
+    assert summary.graph_digest == whole.graph_digest
+
+
+@pytest.mark.parametrize("name", ["pack", "idx"])
+def test_a_pack_that_is_none_ends_with_what_is_damaged(sample: Path, git: Git, tmp_path: Path, name: str) -> None:
+    bare = tmp_path / "bare.git"
+    git(tmp_path, "clone", "-q", "--bare", "--no-local", sample.as_uri(), str(bare))
+    (damaged,) = (bare / "objects/pack").glob(f"*.{name}")
+    damaged.chmod(0o644)
+    damaged.write_bytes(b"XXXX" + damaged.read_bytes()[4:])
+    with pytest.raises(CorruptDataError, match="HEAD") as caught:
+        ingest(bare, output=tmp_path / "out")
+    assert "pack-" in str(caught.value)
+
+
+def test_an_index_scip_at_the_root_is_found_and_read(sample: Path, git: Git, tmp_path: Path) -> None:
+    without = ingest(sample, output=tmp_path / "out")
+    index = message_classes()["Index"]()
+    index.metadata.tool_info.name = "scip-python"
+    document = index.documents.add(relative_path="shop/models.py", language="python")
+    for name, line in (("Model", 0), ("Order", 8)):
+        document.occurrences.add(range=[line, 6, 11], symbol=f"scip-python python shop 1 `shop.models`/{name}#", symbol_roles=1)
+    (sample / "index.scip").write_bytes(index.SerializeToString())
+    summary = ingest(sample, output=tmp_path / "out")
+    assert (without.code.files_from_scip, summary.code.files_from_scip) == (0, 1)
+    assert summary.graph_digest != without.graph_digest
+    with Graph.open(tmp_path / "out") as graph:
+        assert {row.source.name for row in graph.find("Order")} == {"SCIP"}

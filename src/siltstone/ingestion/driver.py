@@ -23,7 +23,7 @@ from siltstone.codeindex.keys import default_collections, entity_key
 from siltstone.codeindex.languages import language_of_path
 from siltstone.codeindex.summary import IndexSummary
 from siltstone.core.budget import MIB, Budget
-from siltstone.core.errors import ConfigError, CorruptDataError, IncompleteError, UnsupportedError
+from siltstone.core.errors import ConfigError, CorruptDataError, IncompleteError, NotFoundError, UnsupportedError
 from siltstone.core.files import WindowedFile
 from siltstone.core.metrics import NO_METRICS, Metrics
 from siltstone.core.progress import NO_PROGRESS, Progress
@@ -32,7 +32,7 @@ from siltstone.detection.rules import RuleSet, default_rules
 from siltstone.detection.scan import ScanResult, ScanState, scan
 from siltstone.gitobjects.clone import Credentials, check_url, fetch_bare, is_url, redact_url
 from siltstone.gitobjects.ids import Kind
-from siltstone.gitobjects.ledger import CoverageLedger
+from siltstone.gitobjects.ledger import CoverageLedger, Reason
 from siltstone.gitobjects.object_database import ObjectDatabase
 from siltstone.gitobjects.worktree import WorkFile, WorkTree
 from siltstone.graph.model import FileRow, FindingRow
@@ -135,8 +135,7 @@ class _Run:
         with self._stages("scan"):
             scanned = self._scan(rules)
         with self._stages("list"):
-            with WorkTree(self._database) as tree:
-                files = tree.list_files()
+            files = self._list_files()
             scip = scip or self._find_scip(files)
             rows, inputs = self._fingerprint(files, scip)
         unchanged = self._before.get("inputs") == inputs
@@ -173,6 +172,17 @@ class _Run:
             previous = None
         return scan(self._database, rules=rules, previous=previous, budget=self._budget, progress=self._progress,
                     metrics=self._metrics, ledger=self._ledger)
+
+    def _list_files(self) -> list[WorkFile]:
+        """Return the files of the repository. Raises CorruptDataError where the commit of HEAD is not there any more."""
+        try:
+            with WorkTree(self._database) as tree:
+                return tree.list_files()
+        except NotFoundError as error:
+            damage = [f"{gap.what} ({gap.detail})" for gap in self._ledger.examples() if gap.reason is Reason.CORRUPT]
+            because = f"; damaged: {damage[0]}" if damage else ""
+            raise CorruptDataError(f"the commit of HEAD cannot be read ({error}){because}",
+                                   source=str(self._database.git_dir)) from error
 
     def _find_scip(self, files: Sequence[WorkFile]) -> Path | None:
         """Return the ``index.scip`` at the root of the work tree, tracked or not."""
