@@ -12,7 +12,7 @@ KERNELS = (
 
 
 def native_status() -> dict[str, Any]:
-    """Return ``mode`` (release, checked, sanitized), ``checked``, ``kernels`` and ``inflate`` (the backend in use).
+    """Return ``mode`` (release, checked, sanitized), ``checked``, ``kernels``, ``inflate`` and ``literals`` (what runs).
 
     Raises ImportError where a kernel is missing: the installation is incomplete, and no slower path hides it.
     """
@@ -20,4 +20,8 @@ def native_status() -> dict[str, Any]:
     for name in KERNELS:
         import_module(f"siltstone._native.{name}")
     inflate = import_module("siltstone._native.inflate")
-    return {"mode": mode, "checked": mode != "release", "kernels": list(KERNELS), "inflate": inflate.backend()}
+    literals = import_module("siltstone._native.literals")
+    return {
+        "mode": mode, "checked": mode != "release", "kernels": list(KERNELS), "inflate": inflate.backend(),
+        "literals": literals.LiteralMatcher([b"any"]).variant,
+    }

@@ -106,3 +106,10 @@ def test_shallow_clone_is_said_aloud(leaky, git, tmp_path):
     git(leaky, "commit", "-q", "--allow-empty", "-m", "two")
     git(tmp_path, "clone", "-q", "--depth", "1", f"file://{leaky}", "clone")
     assert "shallow clone" in silt(tmp_path / "clone")[2]
+
+
+@pytest.mark.parametrize(("forced", "code"), [("scalar", 0), ("", 0), ("abacus", 1)])
+def test_a_forced_kernel_is_honoured_or_refused(repository, forced, code):
+    ended, _, err = silt(repository, "--quiet", env={"SILTSTONE_KERNEL": forced})
+    assert ended == code, err
+    assert code == 0 or "abacus" in err

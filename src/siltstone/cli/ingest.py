@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     summary = ingest(
         arguments.repository, output=arguments.output, repo_id=arguments.repo_id, scip=arguments.scip,
         rules=load_rules(arguments.rules.read_bytes()) if arguments.rules else None,
-        workers=arguments.workers, require_complete=arguments.require_complete,
+        workers=arguments.workers, kernel=terminal.kernel, require_complete=arguments.require_complete,
         credentials=_credentials(arguments, terminal), budget=_budget(arguments.max_memory_mb),
         progress=terminal.progress(weights=weights, quiet=arguments.quiet),
     )

@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     chosen = "json" if arguments.json else arguments.format or "table"
     rules = load_rules(arguments.rules.read_bytes()) if arguments.rules else default_rules()
     key = terminal.environment.get(KEY_VARIABLE, "").encode() or DEFAULT_KEY
-    result = scan(arguments.repository, rules=rules, key=key, budget=_budget(arguments.max_memory_mb),
+    result = scan(arguments.repository, rules=rules, key=key, kernel=terminal.kernel, budget=_budget(arguments.max_memory_mb),
                   progress=terminal.progress(weights=_WEIGHTS, quiet=arguments.quiet))
     lines = _lines(result, rules, chosen, terminal)
     if arguments.output is None:

@@ -29,6 +29,11 @@ class Terminal:
         return cls(out, err, live=err.isatty() and not plain, environment=environment,
                    colour=out.isatty() and not plain and not environment.get("NO_COLOR"))
 
+    @property
+    def kernel(self) -> str:
+        """The variant of kernels that ``SILTSTONE_KERNEL`` forces, else ``auto``."""
+        return self.environment.get("SILTSTONE_KERNEL") or "auto"
+
     def write(self, text: str) -> None:
         """Write one line of data."""
         self.end_progress()

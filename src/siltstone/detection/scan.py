@@ -59,6 +59,7 @@ def scan(
     rules: RuleSet | None = None,
     previous: ScanState | None = None,
     key: bytes = DEFAULT_KEY,
+    kernel: str = "auto",
     budget: Budget | None = None,
     progress: Progress = NO_PROGRESS,
     metrics: Metrics = NO_METRICS,
@@ -68,13 +69,15 @@ def scan(
 
     *previous* is the state of an earlier scan: blobs it knows are then searched for new and changed rules alone, and the
     result is that of a fresh scan.  It is passed over where its fingerprints were made with another *key*.  A path is
-    opened with *budget* and *ledger*; an open database has its own.  Raises BudgetExceeded over the limit "findings".
+    opened with *budget* and *ledger*; an open database has its own.  *kernel* forces a variant of the literal search
+    (`siltstone._native.literals.variants`), which changes the speed alone.  Raises ConfigError for a variant that cannot
+    run here, BudgetExceeded over the limit "findings".
     """
     if not isinstance(repository, ObjectDatabase):
         with ObjectDatabase.open(repository, budget=budget, ledger=ledger) as database:
-            return scan(database, rules=rules, previous=previous, key=key, progress=progress, metrics=metrics)
+            return scan(database, rules=rules, previous=previous, key=key, kernel=kernel, progress=progress, metrics=metrics)
     chosen = default_rules() if rules is None else rules
-    run = _Run(repository, chosen, previous, key, progress, metrics)
+    run = _Run(repository, chosen, previous, key, kernel, progress, metrics)
     with metrics.timer("scan.blobs"):
         run.search_blobs()
     with metrics.timer("scan.history"):
@@ -88,8 +91,8 @@ class _Run:
     """One scan: what is known so far."""
 
     def __init__(
-        self, database: ObjectDatabase, rules: RuleSet, previous: ScanState | None, key: bytes, progress: Progress,
-        metrics: Metrics,
+        self, database: ObjectDatabase, rules: RuleSet, previous: ScanState | None, key: bytes, kernel: str,
+        progress: Progress, metrics: Metrics,
     ) -> None:
         self.database, self.rules = database, rules
         self.progress, self.metrics = progress, metrics
@@ -97,7 +100,7 @@ class _Run:
         self.size = database.algorithm.size
         own = RuleSet.of([*rules, _LFS_RULE])
         self.digests = own.digests
-        self.engine = Engine(own, key=key)
+        self.engine = Engine(own, key=key, variant=kernel)
         self.known = KnownIds(self.size, limit_bytes=database.budget.limit("history"))
         self.known.add_many(b"".join(database.iter_ids()))
         if previous is not None and (previous.id_size, previous.key_check) != (self.size, self.key_check):
@@ -107,7 +110,7 @@ class _Run:
         unchanged = {name for name, digest in (previous.rule_digests if previous else {}).items()
                      if self.digests.get(name) == digest}
         changed = [rule for rule in own if rule.id not in unchanged]
-        self.changed_engine = Engine(RuleSet.of(changed), key=key) if changed and self.old else None
+        self.changed_engine = Engine(RuleSet.of(changed), key=key, variant=kernel) if changed and self.old else None
         self.matches: list[Match] = []
         self.fresh: list[bytes] = []  # packed ids of the blobs that are searched for every rule
         self.blobs_scanned = self.bytes_scanned = 0

@@ -55,6 +55,7 @@ def ingest(
     workers: int | None = None,
     require_complete: bool = False,
     credentials: Credentials | None = None,
+    kernel: str = "auto",
     budget: Budget | None = None,
     progress: Progress = NO_PROGRESS,
     metrics: Metrics = NO_METRICS,
@@ -64,7 +65,7 @@ def ingest(
     The store is the folder *output*, else ``.siltstone`` in the work tree; a bare repository needs *output*, and so does a
     URL, whose bare copy is kept there.  *repo_id* is the first field of every key (default: the name of the folder);
     *scip* an index to read (default: an ``index.scip`` at a root of the repository); *workers* counts processes for the
-    syntax extractor (default: one a CPU).
+    syntax extractor (default: one a CPU), *kernel* a variant of the literal search (see `detection.scan.scan`).
 
     A run that is stopped, killed or fails leaves the store as the last complete run left it.  Raises NotFoundError where
     there is no repository, ConfigError for wrong options, IncompleteError under *require_complete* where something was not
@@ -83,7 +84,7 @@ def ingest(
             run = _Run(database, store, name, stages, budget, progress, metrics, ledger)
             summary = run.perform(
                 shown=redact_url(str(repository)) if is_url(str(repository)) else str(repository),
-                scip=None if scip is None else Path(scip), rules=rules or default_rules(),
+                scip=None if scip is None else Path(scip), rules=rules or default_rules(), kernel=kernel,
                 workers=workers or os.cpu_count() or 1, require_complete=require_complete,
             )
     progress.finish()
@@ -130,10 +131,12 @@ class _Run:
         self._progress, self._metrics, self._ledger = progress, metrics, ledger
         self._before = store.summary()
 
-    def perform(self, *, shown: str, scip: Path | None, rules: RuleSet, workers: int, require_complete: bool) -> IngestSummary:
+    def perform(
+        self, *, shown: str, scip: Path | None, rules: RuleSet, kernel: str, workers: int, require_complete: bool
+    ) -> IngestSummary:
         """Do all stages and commit."""
         with self._stages("scan"):
-            scanned = self._scan(rules)
+            scanned = self._scan(rules, kernel)
         with self._stages("list"):
             files = self._list_files()
             scip = scip or self._find_scip(files)
@@ -164,13 +167,13 @@ class _Run:
             peak_bytes=self._stages.peak_bytes(),
         )
 
-    def _scan(self, rules: RuleSet) -> ScanResult:
+    def _scan(self, rules: RuleSet, kernel: str) -> ScanResult:
         kept = self._store.scan_state()
         try:
             previous = None if kept is None else ScanState.decode(kept)
         except (CorruptDataError, UnsupportedError):  # of another version: everything is scanned again
             previous = None
-        return scan(self._database, rules=rules, previous=previous, budget=self._budget, progress=self._progress,
+        return scan(self._database, rules=rules, previous=previous, kernel=kernel, budget=self._budget, progress=self._progress,
                     metrics=self._metrics, ledger=self._ledger)
 
     def _list_files(self) -> list[WorkFile]:
