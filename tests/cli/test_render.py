@@ -27,6 +27,10 @@ def test_counts_are_ranked_and_the_rest_is_added_up() -> None:
     assert render.counts({}) == ""
 
 
+def test_one_is_no_plural() -> None:
+    assert (render.number(1, "blob"), render.number(2_000, "blob")) == ("1 blob", "2,000 blobs")
+
+
 def test_tables_align() -> None:
     assert render.table([("a", "1"), ("long", "22")], right=frozenset({1})) == ["a      1", "long  22"]
     assert render.table([]) == []

@@ -26,6 +26,11 @@ def seconds(value: float) -> str:
     return f"{int(value) // 60} min {int(value) % 60} s"
 
 
+def number(count: int, noun: str) -> str:
+    """Return ``1 commit``, ``2,327 commits``."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 def counts(values: Mapping[str, int], *, most: int = 8) -> str:
     """Return ``python 2,770 · html 81 · 5 others 12``, the largest first, the names in order where counts are equal."""
     ranked = sorted(values.items(), key=lambda pair: (-pair[1], pair[0]))
