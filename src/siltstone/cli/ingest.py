@@ -101,8 +101,9 @@ def describe(summary: IngestSummary, terminal: Terminal) -> Iterator[str]:
         ("relations", f"{sum(code.relations.values()):,}"), ("", render.counts(code.relations)),
         ("names", f"{code.resolved_uses:,} uses resolved, {code.unresolved_uses:,} unresolved"
                   f" ({code.resolved_share:.0%} resolved; the rest is kept, never guessed)"),
-        ("objects", f"{render.number(history.commits, 'commit')}, {render.number(history.blobs, 'blob')}: {history.blobs_scanned:,} scanned now"
-                    f" ({render.size(history.bytes_scanned)}){_reused(history.blobs_reused)}"),
+        ("objects", f"{render.number(history.commits, 'commit')}, {render.number(history.blobs, 'blob')}:"
+                    f" {history.blobs_scanned:,} scanned now ({render.size(history.bytes_scanned)})"
+                    f"{_reused(history.blobs_reused)}"),
     ]
     yield from render.table([row for row in rows if any(row)], indent="  ")
     yield from _findings(summary, terminal)
