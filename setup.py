@@ -20,9 +20,17 @@ SANITIZE_FLAGS = ["-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=address,un
 
 
 def libdeflate_flags() -> tuple[list[str], list[str]]:
-    """Return (compile, link) flags that bind libdeflate at build time, or none: then it is loaded by name at run time."""
-    header = Path(os.environ.get("SILTSTONE_LIBDEFLATE", "/usr/include")) / "libdeflate.h"
-    return (["-DSILTSTONE_LINKS_LIBDEFLATE=1"], ["-ldeflate"]) if header.exists() else ([], [])
+    """Return (compile, link) flags that bind libdeflate at build time, or none: then it is loaded by name at run time.
+
+    SILTSTONE_LIBDEFLATE names the prefix that holds ``include/libdeflate.h`` and the library; "none" refuses to link.
+    """
+    prefix = os.environ.get("SILTSTONE_LIBDEFLATE", "/usr")
+    if not (Path(prefix) / "include" / "libdeflate.h").exists():
+        return [], []
+    if prefix == "/usr":
+        return ["-DSILTSTONE_LINKS_LIBDEFLATE=1"], ["-ldeflate"]
+    folders = sorted({str(library.parent) for library in Path(prefix).glob("lib*/**/libdeflate.*")})
+    return ["-DSILTSTONE_LINKS_LIBDEFLATE=1", f"-I{prefix}/include"], [*(f"-L{folder}" for folder in folders), "-ldeflate"]
 
 
 def extension(source: Path) -> Extension:
