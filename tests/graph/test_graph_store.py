@@ -4,6 +4,7 @@ import fcntl
 import os
 import sqlite3
 import stat
+from contextlib import closing
 
 import pytest
 
@@ -288,10 +289,9 @@ def test_flipped_bytes_give_a_value_or_a_clear_error(folder, seed):
         data[(seed * 7919 + step * 3571) % len(data)] ^= 1 << (seed % 8)
     path.write_bytes(data)
     try:
-        reader = StoreReader.open_existing(path)
-        for rows in (reader.image(), *map(list, (reader.entities(), reader.edges(), reader.unresolved()))):
-            assert rows is not None
-        reader.close()
+        with closing(StoreReader.open_existing(path)) as reader:
+            for rows in (reader.image(), *map(list, (reader.entities(), reader.edges(), reader.unresolved()))):
+                assert rows is not None
     except (CorruptDataError, StoreError, OSError):
         pass
 

@@ -99,9 +99,13 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
         connection = sqlite3.connect(
             address, uri=True, isolation_level=None, timeout=_BUSY_SECONDS, check_same_thread=False
         )
-    with translated(path):
-        connection.execute("PRAGMA trusted_schema = OFF")
-        connection.execute("PRAGMA cell_size_check = ON")
+    try:
+        with translated(path):
+            connection.execute("PRAGMA trusted_schema = OFF")
+            connection.execute("PRAGMA cell_size_check = ON")
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
