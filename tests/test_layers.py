@@ -25,11 +25,9 @@ ADAPTERS = {
     "blake3": {"content/hashing.py"},
     "zstandard": {"content/compression.py"},
     "compression": {"content/compression.py"},
-    "lz4": {"content/compression.py"},
     "pygit2": {"gitobjects/clone.py"},
     "re2": {"detection/confirm.py"},
     "tree_sitter": {"codeindex/syntax.py"},
-    "google": {"codeindex/scip_shadow.py"},
     "sqlite3": {"graph/store.py", "graph/schema.py", "graph/database.py"},
 }
 
@@ -100,6 +98,13 @@ def test_only_the_command_line_reads_the_environment_and_the_terminal(source: Pa
             }, f"{source}:{node.lineno}"
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             assert node.func.id not in {"print", "input", "eval", "exec"}, f"{source}:{node.lineno} calls {node.func.id}"
+
+
+@pytest.mark.parametrize(("library", "places"), ADAPTERS.items(), ids=str)
+def test_an_adapter_exists_and_imports_its_library(library: str, places: set[str]) -> None:
+    if library != "compression":  # the standard library's, on newer Pythons
+        roots = {name.split(".")[0] for place in places for name in imported_names(PACKAGE / place)}
+        assert library in roots
 
 
 def loaded_after(statement: str) -> set[str]:

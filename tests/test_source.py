@@ -41,7 +41,7 @@ def test_exceptions_to_the_module_size_are_still_needed() -> None:
 
 @pytest.mark.parametrize("path", sorted((ROOT / "src" / "_native").glob("*.pyx")), ids=name_of)
 def test_a_kernel_has_a_stub_a_twin_a_test_and_a_benchmark(path: Path) -> None:
-    twin = path.stem if path.stem != "pack_walk" else "delta"
+    twin = path.stem if path.stem != "pack_walk" else "pack_read"
     assert path.with_suffix(".pyi").exists()
     assert (ROOT / "tests" / "reference" / f"{twin}.py").exists()
     assert (ROOT / "tests" / "native" / f"test_{path.stem}.py").exists()
@@ -80,3 +80,18 @@ def test_native_status_tells_the_build_that_was_asked_for(request: pytest.Fixtur
     status = native_status()
     assert status["mode"] == (request.config.getoption("--build-mode") or status["mode"])
     assert json.dumps(status)
+
+
+@pytest.mark.parametrize("path", [path for path in SOURCES if not path.stem.startswith("_")], ids=name_of)
+def test_the_map_names_every_module(path: Path) -> None:
+    name = path.name if path.suffix in {".pxd", ".h"} else path.stem
+    assert f"`{name}`" in (ROOT / "docs/architecture.md").read_text("utf-8")
+
+
+def test_the_map_names_no_module_that_is_gone() -> None:
+    text = (ROOT / "docs/architecture.md").read_text("utf-8")
+    table = text[text.index("## Rooms") : text.index("## Three storeys")].splitlines()
+    rows = [line.split("|")[2] for line in table if line.count("|") > 3]
+    named = {name for row in rows for name in re.findall(r"`([a-z_.]+)`", row)}
+    there = {path.name if path.suffix in {".pxd", ".h"} else path.stem for path in SOURCES}
+    assert named <= there

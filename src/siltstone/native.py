@@ -11,10 +11,11 @@ KERNELS = (
 )
 
 
-def native_status() -> dict[str, Any]:
+def native_status(kernel: str = "auto") -> dict[str, Any]:
     """Return ``mode`` (release, checked, sanitized), ``checked``, ``kernels``, ``inflate`` and ``literals`` (what runs).
 
-    Raises ImportError where a kernel is missing: the installation is incomplete, and no slower path hides it.
+    *kernel* forces a variant of the literal search; ConfigError where it cannot run.  Raises ImportError where a kernel is
+    missing: the installation is incomplete, and no slower path hides it.
     """
     mode = import_module("siltstone._native._build_mode").MODE
     for name in KERNELS:
@@ -23,5 +24,5 @@ def native_status() -> dict[str, Any]:
     literals = import_module("siltstone._native.literals")
     return {
         "mode": mode, "checked": mode != "release", "kernels": list(KERNELS), "inflate": inflate.backend(),
-        "literals": literals.LiteralMatcher([b"any"]).variant,
+        "literals": literals.LiteralMatcher([b"any"], kernel).variant,
     }

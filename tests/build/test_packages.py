@@ -91,9 +91,11 @@ def test_wheel_installs_and_imports(built: tuple[Path, Path, str], tmp_path: Pat
 
 
 def test_editable_install_imports(tree: Path, tmp_path: Path) -> None:
-    python = environment(tmp_path / "env")
-    run(str(python), "-m", "pip", "install", "--quiet", "setuptools>=77.0.3", "Cython>=3.3.1,<3.4", folder=tmp_path)
-    options = ("--quiet", "--no-deps", "--no-build-isolation", "--editable")
-    run(str(python), "-m", "pip", "install", *options, str(tree), folder=tmp_path)
-    import_all(python, tmp_path)
+    options = ("--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--prefix", str(tmp_path / "prefix"))
+    run(sys.executable, "-m", "pip", "install", *options, "--editable", str(tree), folder=tmp_path)
+    (site,) = (tmp_path / "prefix").rglob("site-packages")
+    code = f"import site; site.addsitedir({str(site)!r}); import importlib; import siltstone.core; print(siltstone.__file__)\n"
+    code += f"[importlib.import_module('siltstone._native.' + name) for name in {KERNELS!r}]"
+    told = run(sys.executable, "-P", "-c", code, folder=tmp_path)
+    assert str(tree) in told
     shutil.rmtree(tree / "build", ignore_errors=True)

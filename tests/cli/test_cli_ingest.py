@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from siltstone.graph.reader import StoreReader
-from siltstone.graph.store import find_database
+from siltstone.graph.store import GraphStore, find_database
 from tests.ingestion.sample import Git, make_sample, planted_token
 
 SILT = [sys.executable, "-P", "-m", "siltstone.cli.main"]
@@ -79,6 +79,7 @@ def test_the_store_is_not_indexed_itself(sample: Path, git: Git) -> None:
     ([".", "--rules", "absent.json"], 4, "absent.json: No such file"),
     (["https://user:secret@example.com/x", "--output", "out"], 1, "credentials do not belong"),
     ([".", "--frobnicate"], 1, "unrecognized arguments"),
+    ([".", "--output", "shop"], 3, "is no store"),
 ])
 def test_a_mistake_gives_one_line_and_the_documented_code(
     sample: Path, monkeypatch: pytest.MonkeyPatch, words: Sequence[str], code: int, says: str
@@ -199,3 +200,65 @@ def test_incomplete_under_require_complete_is_code_6(sample: Path, git: Git, tmp
     assert done.returncode == 6
     assert "shallow-boundary 1" in error_line(done)
     assert not (tmp_path / "shallow/.siltstone/graph.db").exists() or digest(tmp_path / "shallow") == ""
+
+
+def test_a_usage_error_is_json_too(sample: Path) -> None:
+    done = silt("ingest", sample, "--json", "--frobnicate")
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["error"]["exit_code"] == 1
+
+
+def test_a_stop_while_a_repository_is_fetched_leaves_no_copy(sample: Path, git: Git, tmp_path: Path) -> None:
+    number = 40_000
+    lines = "".join(f"blob\nmark :{i}\ndata {len(str(i))}\n{i}\n" for i in range(1, number))
+    files = "".join(f"M 100644 :{i} f{i}\n" for i in range(1, number))
+    commit = "commit refs/heads/many\ncommitter A <a@example.com> 1700000000 +0000\ndata 1\nx\n"
+    git(sample, "fast-import", "--quiet", input=(lines + commit + files).encode())
+    output = tmp_path / "out"
+    process = subprocess.Popen(
+        [*SILT, "ingest", sample.as_uri(), "--output", str(output)], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert process.stderr is not None
+    assert "fetch" in process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert not (output / "repository.git").exists()
+    assert not (output / "repository.git.partial").exists()
+
+
+def test_a_second_run_at_the_same_time_is_refused(sample: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    assert silt("ingest", sample, "--output", output).returncode == 0
+    with GraphStore.open(output):
+        for repository in (str(sample), sample.as_uri()):
+            done = silt("ingest", repository, "--output", output)
+            assert done.returncode == 3
+            assert f"locked by process {os.getpid()}" in error_line(done)
+
+
+def test_source_that_is_binary_or_broken_is_told(sample: Path, git: Git) -> None:
+    (sample / "binary.py").write_bytes(b"x = '\0'\n")
+    (sample / "broken.py").write_text("def f(:\n    return 1\n")
+    git(sample, "add", "-A")
+    done = silt("ingest", sample)
+    assert "unparsable: binary.py (binary: it holds NUL bytes)" in done.stdout
+    assert "1 with syntax errors, used as far as they parse" in done.stdout
+
+
+@pytest.mark.parametrize("closed", ["1", "2"])
+def test_a_closed_stream_is_no_bug(sample: Path, closed: str) -> None:
+    words = " ".join(SILT)
+    done = subprocess.run(f"{words} ingest '{sample}' --quiet {closed}>&-", shell=True, capture_output=True, text=True,
+                          timeout=100, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_cycles_can_be_asked_of_one_name(sample: Path, tmp_path: Path) -> None:
+    text = "from shop.views import place\n\n\nclass Order:\n    pass\n\n\nclass Model:\n    pass\n"
+    (sample / "shop/models.py").write_text(text)
+    silt("ingest", sample, "--output", tmp_path / "out")
+    asked = [json.loads(silt("query", "cycles", *name, "--output", tmp_path / "out", "--json").stdout)["cycles"]
+             for name in ([], ["Order"], ["web/total.ts"])]
+    assert [len(cycles) for cycles in asked] == [1, 1, 0]

@@ -113,3 +113,13 @@ def test_a_forced_kernel_is_honoured_or_refused(repository, forced, code):
     ended, _, err = silt(repository, "--quiet", env={"SILTSTONE_KERNEL": forced})
     assert ended == code, err
     assert code == 0 or "abacus" in err
+
+
+def test_a_repository_without_a_readable_blob_is_damaged_and_not_clean(leaky, git):
+    git(leaky, "gc", "-q", "--prune=now")
+    (pack,) = (leaky / ".git/objects/pack").glob("*.pack")
+    pack.chmod(0o644)
+    pack.write_bytes(pack.read_bytes()[:60])
+    ended, _, err = silt(leaky, "--quiet")
+    assert ended == 2
+    assert "not one blob can be read" in err

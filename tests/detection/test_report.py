@@ -101,6 +101,7 @@ def test_no_output_holds_a_secret_or_the_inside_of_one():
             assert secret[-10:] not in output
 
 
+@pytest.mark.oracle
 def test_sarif_log_has_the_shape_that_code_scanning_takes():
     jsonschema = pytest.importorskip("jsonschema")
     ledger = CoverageLedger()

@@ -238,9 +238,18 @@ def test_a_pack_that_is_none_ends_with_what_is_damaged(sample: Path, git: Git, t
     (damaged,) = (bare / "objects/pack").glob(f"*.{name}")
     damaged.chmod(0o644)
     damaged.write_bytes(b"XXXX" + damaged.read_bytes()[4:])
-    with pytest.raises(CorruptDataError, match="HEAD") as caught:
+    with pytest.raises(CorruptDataError, match="not one blob") as caught:
         ingest(bare, output=tmp_path / "out")
     assert "pack-" in str(caught.value)
+
+
+def test_a_lost_commit_of_head_is_damage(sample: Path, git: Git, tmp_path: Path) -> None:
+    bare = tmp_path / "bare.git"
+    git(tmp_path, "clone", "-q", "--bare", str(sample), str(bare))
+    head = git(bare, "rev-parse", "HEAD").decode().strip()
+    (bare / "objects" / head[:2] / head[2:]).unlink()
+    with pytest.raises(CorruptDataError, match="HEAD"):
+        ingest(bare, output=tmp_path / "out")
 
 
 def test_an_index_scip_at_the_root_is_found_and_read(sample: Path, git: Git, tmp_path: Path) -> None:

@@ -96,6 +96,8 @@ def describe(summary: IngestSummary, terminal: Terminal) -> Iterator[str]:
     rows = [("files", f"{code.files:,}{_reused(code.files_reused)}"), ("", render.counts(code.languages))]
     if code.files_from_scip:
         rows.append(("", f"{code.files_from_scip:,} from the SCIP index"))
+    if code.files_with_syntax_errors:
+        rows.append(("", f"{code.files_with_syntax_errors:,} with syntax errors, used as far as they parse"))
     rows += [
         ("entities", f"{sum(code.entities.values()):,}"), ("", render.counts(code.entities)),
         ("relations", f"{sum(code.relations.values()):,}"), ("", render.counts(code.relations)),

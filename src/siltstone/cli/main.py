@@ -10,7 +10,9 @@ import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
+from typing import NoReturn
 
 from siltstone import __version__
 from siltstone.cli.terminal import Terminal
@@ -35,8 +37,8 @@ exit codes: 0 done, 1 invalid input or usage, 2 data does not parse, 3 store or 
 class _Parser(argparse.ArgumentParser):
     """Ends a wrong call with exit code 1, as documented; argparse alone would use 2."""
 
-    def error(self, message: str) -> None:  # type: ignore[override]
-        self.exit(ConfigError.exit_code, f"{self.prog}: {message}\ntry '{self.prog} --help'\n")
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(f"{message}; try '{self.prog} --help'", field="usage")
 
 
 def build_parser(only: str | None = None) -> tuple[argparse.ArgumentParser, dict[str, ModuleType]]:
@@ -59,8 +61,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run ``silt`` with *argv* (default: the process's own) and return the exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
     chosen = next((word for word in words if not word.startswith("-")), "")
-    signal.signal(signal.SIGTERM, _interrupt)
     terminal = Terminal.of_process(os.environ, sys.stdout, sys.stderr)
+    _listen(terminal)
     try:
         parser, modules = build_parser(only=chosen if chosen in COMMANDS else "")
         if not words:
@@ -76,10 +78,29 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except (SiltstoneError, OSError, KeyboardInterrupt) as error:
         return _report(error, terminal, as_json="--json" in words)
+    except Exception as error:  # noqa: BLE001 - a bug of ours still ends with one line, and a code that no other cause has
+        return _report_bug(error, terminal)
 
 
-def _interrupt(_number: int, _frame: object) -> None:
-    raise KeyboardInterrupt
+def _listen(terminal: Terminal) -> None:
+    """Let SIGINT and SIGTERM stop the work, also while a library that swallows exceptions calls us back."""
+
+    def stop(_number: int, _frame: object) -> None:
+        terminal.cancel()
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, stop)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a background job ignores it, and we with it
+        signal.signal(signal.SIGINT, stop)
+
+
+def _report_bug(error: Exception, terminal: Terminal) -> int:
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    place = f"{Path(traceback.tb_frame.f_code.co_filename).name}:{traceback.tb_lineno}" if traceback else "an unknown place"
+    terminal.note(f"silt: internal error, please report it: {type(error).__name__} at {place}")
+    return exit_code_of(error)
 
 
 def _report(error: BaseException, terminal: Terminal, *, as_json: bool) -> int:

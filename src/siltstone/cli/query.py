@@ -35,9 +35,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     cycles = questions.add_parser("cycles", help="import cycles between files, or cycles over another kind of edge")
     cycles.add_argument("--kind", default=EdgeKind.IMPORTS.label, choices=[kind.label for kind in EdgeKind],
                         help="the kind of edge (default imports)")
-    for question in (implements, blast):
-        question.add_argument("name", metavar="NAME", help="a name or its end, a path or its end, PATH::NAME, or a key")
+    what = "a name or its end, a path or its end, PATH::NAME, or a key"
+    cycles.add_argument("name", metavar="NAME", nargs="?", help=f"only cycles through it: {what}")
+    for question in (implements, blast, cycles):
+        if question is not cycles:
+            question.add_argument("name", metavar="NAME", help=what)
         question.add_argument("--in", dest="within", default="", metavar="PATH", help="NAME stands in this file or folder")
+    for question in (implements, blast):
         question.add_argument("--limit", type=_count, default=_LIMIT, metavar="N",
                               help=f"entities to print (default {_LIMIT:,})")
     for question in (implements, blast, cycles):
@@ -50,19 +54,27 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Answer the question and return the exit code."""
     with Graph.open(_database(arguments)) as graph:
-        if arguments.question == "cycles":
-            cycles = graph.cycles(EdgeKind[arguments.kind.upper()])
-            _print(terminal, arguments, graph, cycles.as_dict(), _cycle_lines(cycles, terminal))
-            return 0
+        if arguments.question == "cycles" and arguments.name is None:
+            return _answer_cycles(graph, None, arguments, terminal)
         found = graph.resolve(arguments.name, within=arguments.within)
         if len(found) > 1:
             return _report_ambiguous(arguments, terminal, found)
         if not found:
             raise _unknown(graph, arguments)
+        if arguments.question == "cycles":
+            return _answer_cycles(graph, found[0], arguments, terminal)
         reach = _ask(graph, found[0], arguments)
         _print(terminal, arguments, graph, {"entity": found[0].as_dict(), **reach.as_dict()},
                _reach_lines(found[0], reach, arguments, terminal))
         return 0
+
+
+def _answer_cycles(graph: Graph, entity: EntityRow | None, arguments: argparse.Namespace, terminal: Terminal) -> int:
+    cycles = graph.cycles(EdgeKind[arguments.kind.upper()])
+    if entity is not None:
+        cycles = cycles.through(entity)
+    _print(terminal, arguments, graph, cycles.as_dict(), _cycle_lines(cycles, terminal))
+    return 0
 
 
 def _database(arguments: argparse.Namespace) -> Path:

@@ -18,7 +18,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Print the status and return the exit code."""
-    status = {"version": __version__, "python": platform.python_version(), **native_status()}
+    status = {"version": __version__, "python": platform.python_version(), **native_status(terminal.kernel)}
     if arguments.json:
         terminal.write(json.dumps(status))
         return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 from collections.abc import Mapping
 from typing import TextIO
@@ -21,11 +22,13 @@ class Terminal:
         self._live, self._colour = live, colour
         self._bar_shown = False
         self._last_line = ""
+        self._started: list[Progress] = []
 
     @classmethod
-    def of_process(cls, environment: Mapping[str, str], out: TextIO, err: TextIO) -> Terminal:
+    def of_process(cls, environment: Mapping[str, str], out: TextIO | None, err: TextIO | None) -> Terminal:
         """Read NO_COLOR, TERM and whether the streams are terminals."""
         plain = environment.get("TERM") == "dumb"
+        out, err = out or io.StringIO(), err or io.StringIO()  # a closed stream: nobody listens
         return cls(out, err, live=err.isatty() and not plain, environment=environment,
                    colour=out.isatty() and not plain and not environment.get("NO_COLOR"))
 
@@ -55,7 +58,13 @@ class Terminal:
 
     def progress(self, *, weights: Mapping[str, float] | None = None, quiet: bool = False) -> Progress:
         """Return a Progress that draws here; *weights* are the shares of the stages, in the order they run."""
-        return Progress(None if quiet else self._draw, weights=weights)
+        self._started.append(Progress(None if quiet else self._draw, weights=weights))
+        return self._started[-1]
+
+    def cancel(self) -> None:
+        """Ask all work that was given a progress here to stop at its next look."""
+        for progress in self._started:
+            progress.cancel()
 
     def end_progress(self) -> None:
         """Remove the live bar, so that a line of text starts clean."""

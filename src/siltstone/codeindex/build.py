@@ -182,7 +182,10 @@ class _Job:
                 self._manifests[name] = content
             if probe:
                 language = self.languages[number] = language_of_shebang(content)
-            if language not in known or b"\0" in content[:_BINARY_PROBE_BYTES]:
+            if language not in known:
+                continue
+            if b"\0" in content[:_BINARY_PROBE_BYTES]:
+                self.ledger.add(Reason.UNPARSABLE, file.path, "binary: it holds NUL bytes")
                 continue
             key = cache_key(language, content)
             if not self._from_cache(number, key):

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from siltstone._native.absent_ids import KnownIds
 from siltstone.core.budget import Budget
+from siltstone.core.errors import CorruptDataError
 from siltstone.core.metrics import NO_METRICS, Metrics
 from siltstone.core.prefetch import iterate_ahead
 from siltstone.core.progress import NO_PROGRESS, Progress
@@ -181,6 +182,10 @@ class _Run:
         contexts = trace_history(self.database, {match.blob for match in shown}, self.known, progress=self.progress)
         findings = place_findings(shown, self.rules, contexts)
         total = len(blobs) // self.size
+        if not total and self.database.ledger.counts().get(Reason.CORRUPT):
+            damage = next(gap for gap in self.database.ledger.examples() if gap.reason is Reason.CORRUPT)
+            raise CorruptDataError(f"not one blob can be read; {damage.detail or damage.what}",
+                                   source=str(self.database.git_dir))
         return ScanResult(findings, state, total, self.blobs_scanned, total - self.blobs_scanned, self.bytes_scanned,
                           self.database.ledger)
 

@@ -75,6 +75,9 @@ def _callbacks(url: str, credentials: Credentials | None, progress: Progress) ->
         def transfer_progress(self, stats: Any) -> None:
             progress.check()
 
+        def sideband_progress(self, _text: str) -> None:
+            progress.check()
+
         def credentials(self, _url: str, _name: str | None, _allowed: Any) -> Any:
             pair = credentials(redact_url(url)) if credentials else None
             if pair is None:
@@ -100,10 +103,12 @@ def _fetch(url: str, folder: Path, credentials: Credentials | None, progress: Pr
         if remote.url != url:
             raise ConfigError(f"{folder} holds a copy of {redact_url(remote.url or '')}", field="url")
         remote.fetch(prune=pygit2.enums.FetchPrune.PRUNE, callbacks=callbacks)
+        progress.check()
         head = next((entry.symref_target for entry in remote.list_heads(callbacks=callbacks) if entry.name == "HEAD"), None)
         if head:
             repository.set_head(head)
     except (pygit2.GitError, KeyError) as error:
+        progress.check()  # libgit2 ends with an error of its own where a callback stopped it
         raise StoreError(f"cannot be fetched: {_reason(error, url)}", store=redact_url(url)) from error
 
 

@@ -130,6 +130,17 @@ class Cycles:
     cycles: tuple[Cycle, ...] = field(default=())
     loops: tuple[EntityRow, ...] = field(default=())
 
+    def through(self, entity: EntityRow) -> Cycles:
+        """Return those that *entity* is in; imports lead from file to file, so there its file counts."""
+
+        def has(rows: tuple[EntityRow, ...]) -> bool:
+            if self.kind is EdgeKind.IMPORTS:
+                return any(row.path == entity.path for row in rows)
+            return any(row.key == entity.key for row in rows)
+
+        return Cycles(self.kind, tuple(cycle for cycle in self.cycles if has(cycle.members)),
+                      tuple(row for row in self.loops if has((row,))))
+
     def as_dict(self) -> dict[str, Any]:
         """Return plain values."""
         return {

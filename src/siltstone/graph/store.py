@@ -7,6 +7,7 @@ a crash, a kill or a full disk leaves the state of the last complete run.  Only 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,7 @@ from siltstone.graph.reader import StoreReader
 from siltstone.graph.schema import DATABASE_NAME, SCHEMA_VERSION, check_tables, create_tables, signed, stored_version
 
 STORE_FOLDER = ".siltstone"
+_OWN_NAMES = ("graph.", "repository.git", ".gitignore", "..gitignore")  # what a store may hold before its database is made
 _STATE_CHUNK_BYTES = 8 << 20
 
 
@@ -42,6 +44,9 @@ def open_store_directory(work_tree: Path | None, *, output: Path | None = None) 
             raise StoreError("is a symbolic link; choose a folder with --output", store=str(output))
     folder = make_private_directory(output)
     ignore = folder / ".gitignore"
+    strange = sorted(name for name in os.listdir(folder) if not name.startswith(_OWN_NAMES))
+    if strange and not (folder / DATABASE_NAME).exists():
+        raise StoreError(f"holds {strange[0]!r} and is no store; choose an empty folder", store=str(folder))
     if not ignore.exists() and not ignore.is_symlink():
         write_atomically(ignore, b"*\n")
     return folder

@@ -11,7 +11,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack
 from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
@@ -64,7 +64,7 @@ def ingest(
 
     The store is the folder *output*, else ``.siltstone`` in the work tree; a bare repository needs *output*, and so does a
     URL, whose bare copy is kept there.  *repo_id* is the first field of every key (default: the name of the folder);
-    *scip* an index to read (default: an ``index.scip`` at a root of the repository); *workers* counts processes for the
+    *scip* an index to read (default: an ``index.scip`` at the root of the work tree); *workers* counts processes for the
     syntax extractor (default: one a CPU), *kernel* a variant of the literal search (see `detection.scan.scan`).
 
     A run that is stopped, killed or fails leaves the store as the last complete run left it.  Raises NotFoundError where
@@ -77,35 +77,31 @@ def ingest(
     budget = budget or Budget()
     ledger = CoverageLedger()
     folder = None if output is None else Path(output)
-    with _opened(repository, folder, credentials, stages, progress, budget, ledger) as database:
-        name = repo_id or _name_of(repository, database)
-        store_folder = _store_folder(database, folder)
-        with GraphStore.open(store_folder, budget=budget) as store:
-            run = _Run(database, store, name, stages, budget, progress, metrics, ledger)
-            summary = run.perform(
-                shown=redact_url(str(repository)) if is_url(str(repository)) else str(repository),
-                scip=None if scip is None else Path(scip), rules=rules or default_rules(), kernel=kernel,
-                workers=workers or os.cpu_count() or 1, require_complete=require_complete,
-            )
+    with ExitStack() as opened:
+        if is_url(str(repository)):
+            store_folder = _folder_of_url(str(repository), folder)
+            store = opened.enter_context(GraphStore.open(store_folder, budget=budget))  # its lock guards the copy as well
+            with stages("fetch"):
+                copy = fetch_bare(str(repository), store_folder / _CLONE_NAME, credentials=credentials, progress=progress)
+            database = opened.enter_context(ObjectDatabase.open(copy, budget=budget, ledger=ledger))
+        else:
+            database = opened.enter_context(ObjectDatabase.open(repository, budget=budget, ledger=ledger))
+            store = opened.enter_context(GraphStore.open(_store_folder(database, folder), budget=budget))
+        run = _Run(database, store, repo_id or _name_of(repository, database), stages, budget, progress, metrics, ledger)
+        summary = run.perform(
+            shown=redact_url(str(repository)) if is_url(str(repository)) else str(repository),
+            scip=None if scip is None else Path(scip), rules=rules or default_rules(), kernel=kernel,
+            workers=workers or os.cpu_count() or 1, require_complete=require_complete,
+        )
     progress.finish()
     return summary
 
 
-@contextmanager
-def _opened(
-    repository: Path | str, output: Path | None, credentials: Credentials | None, stages: Stages, progress: Progress,
-    budget: Budget, ledger: CoverageLedger,
-) -> Iterator[ObjectDatabase]:
-    """Open the repository, after fetching it where it is a URL."""
-    if is_url(str(repository)):
-        if output is None:
-            raise ConfigError("a repository elsewhere needs a folder to be kept in", field="output")
-        check_url(str(repository))
-        with stages("fetch"):
-            repository = fetch_bare(str(repository), open_store_directory(None, output=output) / _CLONE_NAME,
-                                    credentials=credentials, progress=progress)
-    with ObjectDatabase.open(repository, budget=budget, ledger=ledger) as database:
-        yield database
+def _folder_of_url(url: str, output: Path | None) -> Path:
+    if output is None:
+        raise ConfigError("a repository elsewhere needs a folder to be kept in", field="output")
+    check_url(url)
+    return open_store_directory(None, output=output)
 
 
 def _store_folder(database: ObjectDatabase, output: Path | None) -> Path:
