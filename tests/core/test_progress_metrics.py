@@ -83,3 +83,14 @@ def test_on_a_terminal_the_bar_is_removed_before_a_line() -> None:
 def test_colour_can_be_refused(environment) -> None:
     terminal = Terminal.of_process(environment, _Screen(), _Screen())
     assert terminal.style("x", "red") == "x"
+
+
+def test_a_stop_waits_where_a_foreign_library_works() -> None:
+    terminal = Terminal.of_process({}, io.StringIO(), io.StringIO())
+    progress = terminal.progress()
+    assert not terminal.cancel()
+    with progress.deferred():
+        assert terminal.cancel()
+    assert not terminal.cancel()
+    with pytest.raises(Cancelled):
+        progress.check()

@@ -83,11 +83,20 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _listen(terminal: Terminal) -> None:
-    """Let SIGINT and SIGTERM stop the work, also while a library that swallows exceptions calls us back."""
+    """Let SIGINT and SIGTERM stop the work.
+
+    While a foreign library works that swallows exceptions (a fetch) the first signal waits for its next callback, and the
+    second ends the process: the next fetch sweeps what it left.
+    """
+    asked = 0
 
     def stop(_number: int, _frame: object) -> None:
-        terminal.cancel()
-        raise KeyboardInterrupt
+        nonlocal asked
+        asked += 1
+        if not terminal.cancel():
+            raise KeyboardInterrupt
+        if asked > 1:
+            os._exit(Cancelled.exit_code)
 
     signal.signal(signal.SIGTERM, stop)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a background job ignores it, and we with it

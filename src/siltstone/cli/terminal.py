@@ -61,10 +61,11 @@ class Terminal:
         self._started.append(Progress(None if quiet else self._draw, weights=weights))
         return self._started[-1]
 
-    def cancel(self) -> None:
-        """Ask all work that was given a progress here to stop at its next look."""
+    def cancel(self) -> bool:
+        """Ask all work that was given a progress here to stop at its next look; return whether it must not be torn away."""
         for progress in self._started:
             progress.cancel()
+        return any(progress.deferring for progress in self._started)
 
     def end_progress(self) -> None:
         """Remove the live bar, so that a line of text starts clean."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from siltstone.core.errors import Cancelled
@@ -43,6 +44,16 @@ class Progress:
         self._stage, self._done, self._total, self._percent = "", 0, 0, 0
         self._next_draw = 0.0
         self._cancelled = threading.Event()
+        self.deferring = False
+
+    @contextmanager
+    def deferred(self) -> Iterator[None]:
+        """Mark a block in which a stop must wait for the next `check`: a foreign library swallows exceptions there."""
+        self.deferring = True
+        try:
+            yield
+        finally:
+            self.deferring = False
 
     def cancel(self) -> None:
         """Ask the work to stop at its next `check`; may be called from any thread or a signal handler."""
@@ -87,6 +98,11 @@ class Progress:
 
 class _NoProgress(Progress):
     """Draws nothing and is never cancelled; safe to share because it keeps no state."""
+
+    @contextmanager
+    def deferred(self) -> Iterator[None]:
+        """Do nothing."""
+        yield
 
     def cancel(self) -> None:
         raise AssertionError("NO_PROGRESS is shared: pass a Progress of your own to be able to cancel")

@@ -102,7 +102,8 @@ def _fetch(url: str, folder: Path, credentials: Credentials | None, progress: Pr
         remote = repository.remotes["origin"]
         if remote.url != url:
             raise ConfigError(f"{folder} holds a copy of {redact_url(remote.url or '')}", field="url")
-        remote.fetch(prune=pygit2.enums.FetchPrune.PRUNE, callbacks=callbacks)
+        with progress.deferred():
+            remote.fetch(prune=pygit2.enums.FetchPrune.PRUNE, callbacks=callbacks)
         progress.check()
         head = next((entry.symref_target for entry in remote.list_heads(callbacks=callbacks) if entry.name == "HEAD"), None)
         if head:
