@@ -48,6 +48,12 @@ def test_a_kernel_has_a_stub_a_twin_a_test_and_a_benchmark(path: Path) -> None:
     assert (ROOT / "benchmarks" / "benchmarks" / f"native_{path.stem}.py").exists()
 
 
+def test_every_layer_has_a_benchmark() -> None:
+    suites = {path.stem.partition("_")[0] for path in (ROOT / "benchmarks" / "benchmarks").glob("*.py")}
+    layers = {path.parent.name for path in (ROOT / "src" / "siltstone").glob("*/__init__.py")}
+    assert layers - suites <= {"cli"}  # what a command costs is in `imports`
+
+
 @pytest.mark.parametrize("path", [path for path in SOURCES if path.name != "_build_mode.py"], ids=name_of)
 def test_every_module_says_what_lives_in_it(path: Path) -> None:
     if path.suffix == ".h":
