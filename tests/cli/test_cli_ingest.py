@@ -75,6 +75,7 @@ def test_the_store_is_not_indexed_itself(sample: Path, git: Git) -> None:
 @pytest.mark.parametrize(("words", "code", "says"), [
     (["absent"], 1, "absent"),
     ([".", "--workers", "0"], 1, "workers"),
+    ([".", "--scip", "absent.scip"], 1, "absent.scip: no such file"),
     ([".", "--max-memory-mb", "0"], 1, "--max-memory-mb"),
     ([".", "--rules", "absent.json"], 4, "absent.json: No such file"),
     (["https://user:secret@example.com/x", "--output", "out"], 1, "credentials do not belong"),

@@ -52,7 +52,7 @@ def open_repository(path: Path | str) -> Repository:
     """
     start = Path(os.path.realpath(path))
     if not start.exists():
-        raise NotFoundError("not a git repository", name=os.fspath(path))
+        raise NotFoundError("no such folder, so not a git repository", name=os.fspath(path))
     if start.is_file():
         target = _follow_git_file(start)
         if target is None:

@@ -73,6 +73,8 @@ def ingest(
     """
     if workers is not None and workers < 1:
         raise ConfigError(f"at least one process is needed, got {workers}", field="workers")
+    if scip is not None and not Path(scip).is_file():
+        raise NotFoundError("no such file", name=str(scip))
     stages = Stages(progress, metrics)
     budget = budget or Budget()
     ledger = CoverageLedger()
