@@ -123,7 +123,7 @@ def test_files_that_do_not_decode_stay_file_entities_and_are_noted() -> None:
     assert {name for name in found.entities if ":" not in name} == {
         "latin.py", "binary.py", "empty.py", "broken.py", "big.py", "notes.txt", "bom.py", "script"}
     assert {"broken.py:g", "bom.py:f", "script:x"} <= set(found.entities)
-    assert found.ledger.as_dict()["counts"] == {"oversize": 1, "unparsable": 1}
+    assert found.ledger.as_dict()["counts"] == {"oversize": 1, "unparsable": 2}
     assert found.summary.files_with_syntax_errors == 1
 
 
