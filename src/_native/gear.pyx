@@ -1,8 +1,8 @@
-"""Cut points of FastCDC v2020 (Xia et al., IEEE TPDS 2020; as in the crate `fastcdc` 3.x and 4.0.1 up, module `v2020`).
+"""Cut points of FastCDC v2020 and v2016 (Xia et al., IEEE TPDS 2020; as in the crate `fastcdc` 3.x and 4.0.1 up).
 
-The published form reads two bytes per step against a table shifted by one; all published masks have their highest bit at
+The published form of v2020 reads two bytes per step against a table shifted by one; all published masks have their highest bit at
 47, so a step per byte decides the same and leaves one `lea` as the whole dependency chain.  What stays of the pairs: a
-scan starts at an even index of its chunk and ends at one.  The cut is before the byte that matches.
+scan starts at an even index of its chunk and ends at one; v2016 has no pairs.  The cut is before the byte that matches.
 """
 cimport cython
 from cpython.array cimport array, clone
@@ -21,9 +21,10 @@ cdef array _EMPTY = array("Q")  # the template of results; only its type is used
 
 cdef struct Rules:
     const uint64_t* gear        # GEAR_SIZE entries, owned by the caller
-    Py_ssize_t start            # first index scanned in a chunk: the minimum, rounded down to even
-    Py_ssize_t center           # from here on mask_after counts; even
-    Py_ssize_t limit            # first index that is not scanned: the maximum, rounded down to even
+    Py_ssize_t grain            # clears the bits that an index of start, center and limit may not have: pairs end at even ones
+    Py_ssize_t start            # first index scanned in a chunk: the minimum, cut to the grain
+    Py_ssize_t center           # from here on mask_after counts; cut to the grain
+    Py_ssize_t limit            # first index that is not scanned: the maximum, cut to the grain
     Py_ssize_t maximum          # longest chunk
     uint64_t mask_before        # more bits: cuts below the target size are rare
     uint64_t mask_after         # fewer bits: cuts above it are likely
@@ -90,7 +91,7 @@ cdef Py_ssize_t _resume(
         length += here
     # Index of a byte in its chunk: length + (i - here).  Pairs are whole up to the last even index that was reached.
     if length >= rules.start:
-        stop = here + min((length + (size - here)) & ~<Py_ssize_t>1, rules.center) - length
+        stop = here + min((length + (size - here)) & rules.grain, rules.center) - length
         if stop > here:
             found = _find(data, here, stop, rules.gear, rules.mask_before, &position.fingerprint)
             length += found - here
@@ -98,7 +99,7 @@ cdef Py_ssize_t _resume(
             if found < stop:
                 cut[0] = True
                 return here
-        stop = here + min((length + (size - here)) & ~<Py_ssize_t>1, rules.limit) - length
+        stop = here + min((length + (size - here)) & rules.grain, rules.limit) - length
         if stop > here:
             found = _find(data, here, stop, rules.gear, rules.mask_after, &position.fingerprint)
             length += found - here
@@ -109,7 +110,7 @@ cdef Py_ssize_t _resume(
         if length + (size - here) >= rules.maximum:
             cut[0] = True
             return here + (rules.maximum - length)
-        if here < size:                                 # one byte at an even index is left
+        if here < size:                                 # pairs: one byte at an even index is left
             position.waiting = data[here]
             here += 1
     position.length = length
@@ -146,14 +147,15 @@ cdef Py_ssize_t _fill(
 
 cdef int _set_rules(
     Rules* rules, const uint64_t[::1] gear, Py_ssize_t minimum, Py_ssize_t target, Py_ssize_t maximum,
-    uint64_t mask_before, uint64_t mask_after,
+    uint64_t mask_before, uint64_t mask_after, bint pairs,
 ) except -1:
     if gear.shape[0] != GEAR_SIZE:
         raise ConfigError(f"a gear table has 256 entries, got {gear.shape[0]}", field="gear")
     if not 2 <= minimum <= target <= maximum <= LONGEST_CHUNK:
         raise ConfigError(f"need 2 <= minimum <= target <= maximum <= 2**30, got {minimum}, {target}, {maximum}", field="sizes")
     rules.gear = &gear[0]
-    rules.start, rules.center, rules.limit = minimum & ~1, target & ~1, maximum & ~1
+    rules.grain = ~<Py_ssize_t>1 if pairs else ~<Py_ssize_t>0
+    rules.start, rules.center, rules.limit = minimum & rules.grain, target & rules.grain, maximum & rules.grain
     rules.maximum = maximum
     rules.mask_before, rules.mask_after = mask_before, mask_after
     return 0
@@ -180,18 +182,19 @@ cdef array _collect(const uint8_t[::1] data, const Rules* rules, Position* posit
 
 def cut_offsets(
     const uint8_t[::1] data not None, const uint64_t[::1] gear not None, Py_ssize_t minimum, Py_ssize_t target,
-    Py_ssize_t maximum, uint64_t mask_before, uint64_t mask_after,
+    Py_ssize_t maximum, uint64_t mask_before, uint64_t mask_after, bint pairs=True,
 ):
     """Return the end of every chunk of *data* as ``array('Q')``, ascending; the last one is the size of *data*.
 
     *mask_before* decides up to *target* bytes of a chunk, *mask_after* beyond.  No chunk is longer than *maximum*; only
-    the last one can be shorter than *minimum* less one.  Memory: 8 bytes for each chunk found.
+    the last one can be shorter than *minimum* less one.  *pairs* is v2020, without is v2016.  Memory: 8 bytes for each
+    chunk found.
     """
     cdef Rules rules
     cdef Position position
     cdef array cuts
     cdef uint64_t end
-    _set_rules(&rules, gear, minimum, target, maximum, mask_before, mask_after)
+    _set_rules(&rules, gear, minimum, target, maximum, mask_before, mask_after, pairs)
     _begin(&position)
     cuts = _collect(data, &rules, &position, 0)
     if data.shape[0] and (len(cuts) == 0 or cuts[len(cuts) - 1] < data.shape[0]):
@@ -214,9 +217,9 @@ cdef class CutScanner:
 
     def __cinit__(
         self, const uint64_t[::1] gear not None, Py_ssize_t minimum, Py_ssize_t target, Py_ssize_t maximum,
-        uint64_t mask_before, uint64_t mask_after,
+        uint64_t mask_before, uint64_t mask_after, bint pairs=True,
     ):
-        _set_rules(&self._rules, gear, minimum, target, maximum, mask_before, mask_after)
+        _set_rules(&self._rules, gear, minimum, target, maximum, mask_before, mask_after, pairs)
         self._gear = gear
         self._offset = self._last_cut = 0
         self._busy = False

@@ -23,7 +23,7 @@ GEAR = gear_table()
 WORDS = array("Q", GEAR)
 TINY = (WORDS, 8, 24, 61, 0x0000000000003510, 0x0000000000000510)  # many cuts in a few hundred bytes
 ODD = (WORDS, 7, 23, 61, 0x0000000000000110, 0x0000000000000010)
-RULES = {"tiny": TINY, "odd": ODD}
+RULES = {"tiny": TINY, "odd": ODD, "tiny-2016": (*TINY, False), "odd-2016": (*ODD, False)}
 
 
 @cache
@@ -91,7 +91,7 @@ def test_cut_offsets_equals_pyfastcdc(target, normalization, seed):
 
 
 @settings(max_examples=300, derandomize=True, deadline=None)
-@given(st.binary(max_size=700), st.sampled_from(["tiny", "odd"]))
+@given(st.binary(max_size=700), st.sampled_from(sorted(RULES)))
 @example(b"", "tiny")
 @example(b"\0", "tiny")
 @example(bytes(8), "tiny")
@@ -99,21 +99,23 @@ def test_cut_offsets_equals_pyfastcdc(target, normalization, seed):
 @example(bytes(61), "tiny")
 @example(bytes(62), "odd")
 @example(bytes(123), "tiny")
+@example(bytes(62), "odd-2016")
 def test_compiled_gear_agrees_with_reference(data, rules):
     assert list(cut_offsets(data, *RULES[rules])) == reference.cut_offsets(data, *RULES[rules])
 
 
 @settings(max_examples=60, derandomize=True, deadline=None)
-@given(st.integers(0, 2**32), st.integers(2, 40), st.integers(0, 40), st.integers(0, 80), st.integers(0, 3000))
-def test_compiled_gear_agrees_with_reference_for_any_sizes(seed, minimum, more, most, size):
+@given(st.integers(0, 2**32), st.integers(2, 40), st.integers(0, 40), st.integers(0, 80), st.integers(0, 3000),
+       st.booleans())
+def test_compiled_gear_agrees_with_reference_for_any_sizes(seed, minimum, more, most, size, pairs):
     data = random.Random(seed).randbytes(size)
-    rules = (WORDS, minimum, minimum + more, minimum + more + most, 0x3510, 0x510)
+    rules = (WORDS, minimum, minimum + more, minimum + more + most, 0x3510, 0x510, pairs)
     assert list(cut_offsets(data, *rules)) == reference.cut_offsets(data, *rules)
 
 
 @settings(max_examples=200, derandomize=True, deadline=None)
 @given(st.integers(0, 2**32), st.integers(0, 2000), st.lists(st.integers(1, 90), min_size=1, max_size=6),
-       st.sampled_from(["tiny", "odd"]))
+       st.sampled_from(sorted(RULES)))
 @example(0, 500, [1], "tiny")
 @example(0, 500, [1], "odd")
 @example(1, 2000, [2, 1], "odd")
@@ -124,7 +126,7 @@ def test_any_split_gives_the_same_cuts(seed, size, pieces, rules):
 
 def test_every_length_and_every_single_split_gives_the_same_cuts():
     data = random.Random(7).randbytes(260)
-    for rules in (TINY, ODD):
+    for rules in RULES.values():
         for size in range(len(data)):
             assert list(cut_offsets(data[:size], *rules)) == reference.cut_offsets(data[:size], *rules), size
         whole = list(cut_offsets(data, *rules))
