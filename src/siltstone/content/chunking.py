@@ -9,7 +9,7 @@ from array import array
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from siltstone._native import gear
+from siltstone.content import kernels
 from siltstone.content.profiles import DEFAULT_PROFILE, Profile
 from siltstone.core.errors import ConfigError
 
@@ -22,14 +22,14 @@ def cut_offsets(data: ReadableBuffer, *, profile: Profile = DEFAULT_PROFILE) -> 
 
     One call, without the GIL; nothing is copied. *data* must not change while the call runs. No data, no chunks.
     """
-    return gear.cut_offsets(data, *profile.rules)
+    return kernels.cut_offsets(data, profile)
 
 
 def iter_chunks(data: ReadableBuffer, *, profile: Profile = DEFAULT_PROFILE) -> Iterator[memoryview]:
     """Yield views of *data*, one for each chunk; joined they equal *data*."""
     view = memoryview(data).cast("B")
     start = 0
-    for end in gear.cut_offsets(view, *profile.rules):
+    for end in kernels.cut_offsets(view, profile):
         yield view[start:end]
         start = end
 
@@ -44,7 +44,7 @@ class Chunker:
 
     def __init__(self, *, profile: Profile = DEFAULT_PROFILE) -> None:
         self.profile = profile
-        self._scanner = gear.CutScanner(*profile.rules)
+        self._scanner = kernels.scanner(profile)
         self._held: list[bytes] = []  # the open chunk, in pieces
         self._base = 0  # offset in the stream where the open chunk starts
         self._size = 0  # bytes of the stream so far

@@ -15,11 +15,13 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
-from siltstone._native.gear import cut_offsets
+from siltstone.content.kernels import cut_offsets
 from siltstone.core.budget import KIB, MIB
 from siltstone.core.errors import ConfigError, CorruptDataError
 
 FASTCDC_V2020 = "fastcdc-v2020"  # DO NOT CHANGE: stored
+
+ALGORITHMS = (FASTCDC_V2020,)
 
 # The masks of the crate `fastcdc`, by their number of one-bits, from 5 on. DO NOT CHANGE: they decide every cut.
 _FIRST_MASK_BITS = 5
@@ -56,13 +58,14 @@ def table_digest(seed: int = 0) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """FastCDC v2020 with sizes in bytes.
+    """An algorithm with its sizes in bytes.
 
     *normalization* 0 to 3 draws chunk sizes towards *target*.  *log2* says how a target that is no power of two picks its
     masks: ``round`` as the crate does, ``floor`` as its release 4.0.0 and pyfastcdc do.  *seed* changes the cuts; it does
     not hide content: published attacks recover such keys from chunk lengths.
     """
 
+    algorithm: str = FASTCDC_V2020
     minimum: int = 16 * KIB
     target: int = 64 * KIB
     maximum: int = 256 * KIB
@@ -71,6 +74,8 @@ class Profile:
     log2: str = "round"
 
     def __post_init__(self) -> None:
+        if self.algorithm not in ALGORITHMS:
+            raise ConfigError(f"expected one of {', '.join(ALGORITHMS)}, got {self.algorithm!r}", field="algorithm")
         for name, (low, high) in _SIZE_RANGES.items():
             size = getattr(self, name)
             if type(size) is not int or not low <= size <= high:
@@ -110,16 +115,16 @@ class Profile:
     def as_dict(self) -> dict[str, Any]:
         """Return the parameters, the algorithm and the digest of the table as plain values, as a manifest keeps them."""
         return {
-            "algorithm": FASTCDC_V2020, "minimum": self.minimum, "target": self.target, "maximum": self.maximum,
+            "algorithm": self.algorithm, "minimum": self.minimum, "target": self.target, "maximum": self.maximum,
             "normalization": self.normalization, "seed": self.seed, "log2": self.log2, "table": table_digest(self.seed),
         }
 
     @classmethod
     def from_dict(cls, fields: object) -> Profile:
         """Return the profile that `as_dict` wrote. Raises CorruptDataError for anything else, or for another table."""
-        if not isinstance(fields, dict) or fields.get("algorithm") != FASTCDC_V2020:
+        if not isinstance(fields, dict) or fields.get("algorithm") not in ALGORITHMS:
             raise CorruptDataError("no profile of a known chunking algorithm")
-        settings = {name: value for name, value in fields.items() if name not in ("algorithm", "table")}
+        settings = {name: value for name, value in fields.items() if name != "table"}
         try:
             profile = cls(**settings)
         except (TypeError, ConfigError) as error:
@@ -156,7 +161,7 @@ def verify(profile: Profile = DEFAULT_PROFILE) -> None:
     if table_digest() != GEAR_DIGEST:
         raise CorruptDataError("the gear table differs from the published one")
     data = hashlib.shake_128(b"siltstone profile check").digest(64 * KIB)
-    whole = cut_offsets(data, *Profile(minimum=64, target=256, maximum=1024).rules)
+    whole = cut_offsets(data, Profile(minimum=64, target=256, maximum=1024))
     if hashlib.sha256(b"".join(end.to_bytes(8, "little") for end in whole)).hexdigest() != _CHECK_DIGEST:
         raise CorruptDataError("the cut points of the check input differ from the published ones")
     if max(profile.masks) >> 48:

@@ -1,0 +1,55 @@
+"""Which compiled kernel cuts for a profile: the one door between the content layer and the cutting kernels.
+
+All kernels of an algorithm find the same cuts; a name only says how fast.
+"""
+
+from __future__ import annotations
+
+from array import array
+from typing import TYPE_CHECKING, Protocol
+
+from siltstone._native import gear
+from siltstone.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+    from siltstone.content.profiles import Profile
+
+AUTO = "auto"
+SCALAR = "scalar"
+
+
+class Scanner(Protocol):
+    """What finds cuts in a stream: offsets count from its start, ascending, each given once."""
+
+    def feed(self, data: ReadableBuffer) -> array[int]:
+        """Return the cuts that *data* decides; one may lie a byte before *data*."""
+
+    def finish(self) -> array[int]:
+        """Return the end of the open chunk, where there is one, and begin anew."""
+
+
+def available() -> tuple[str, ...]:
+    """Return the names of the kernels that run on this machine."""
+    return (SCALAR,)
+
+
+def cut_offsets(data: ReadableBuffer, profile: Profile, *, kernel: str = AUTO) -> array[int]:
+    """Return the end of every chunk of *data*, ascending, in one call without the GIL; the last is the size of *data*.
+
+    *kernel* forces one of `available`. Raises ConfigError where it cannot run here.
+    """
+    _check_kernel(kernel)
+    return gear.cut_offsets(data, *profile.rules)
+
+
+def scanner(profile: Profile, *, kernel: str = AUTO) -> Scanner:
+    """Return what finds the cuts of `cut_offsets` in a stream that comes in pieces of any size."""
+    _check_kernel(kernel)
+    return gear.CutScanner(*profile.rules)
+
+
+def _check_kernel(kernel: str) -> None:
+    if kernel != AUTO and kernel not in available():
+        raise ConfigError(f"expected {AUTO} or one of {', '.join(available())}, got {kernel!r}", field="kernel")
