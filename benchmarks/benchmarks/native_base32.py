@@ -2,7 +2,7 @@
 
 import random
 
-from siltstone._native.base32 import decode, encode
+from siltstone._native.base32 import decode, decode_batch, encode, encode_batch, encode_texts, variants
 
 
 class Base32:
@@ -28,3 +28,26 @@ class Base32:
         return len(self.text)
 
     track_text_length.unit = "digits"
+
+
+class Base32Batch:
+    """100,000 digests at once, by each variant this machine can run."""
+
+    params = (variants(), (20, 32, 64))
+    param_names = ("kernel", "size")
+
+    def setup(self, kernel: str, size: int) -> None:
+        self.data = random.Random(32).randbytes(size * 100_000)
+        self.text = encode_batch(self.data, size)
+
+    def time_encode(self, kernel: str, size: int) -> None:
+        encode_batch(self.data, size, kernel)
+
+    def time_encode_texts(self, kernel: str, size: int) -> None:
+        encode_texts(self.data, size, kernel)
+
+    def time_decode(self, kernel: str, size: int) -> None:
+        decode_batch(self.text, size, kernel)
+
+    def peakmem_encode(self, kernel: str, size: int) -> None:
+        encode_batch(self.data, size, kernel)

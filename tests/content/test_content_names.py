@@ -10,6 +10,7 @@ import siltstone.content
 NAMES = {
     "ChunkStore", "Chunker", "Compressor", "PROFILES", "Profile", "StoreStats", "StoreWriter", "StoredFile", "VerifyReport",
     "cut_offsets", "decode_base32", "decompress", "digest_of", "encode_base32", "get_profile", "iter_chunks", "new_hasher",
+    "Hash", "decode_base32_batch", "encode_base32_batch", "encode_base32_texts", "format_hash", "parse_hash",
 }
 
 

@@ -4,7 +4,14 @@ import hashlib
 
 import pytest
 
-from siltstone.content.base32 import decode_base32, encode_base32
+from siltstone.content.base32 import (
+    decode_base32,
+    decode_base32_batch,
+    encode_base32,
+    encode_base32_batch,
+    encode_base32_texts,
+    kernels,
+)
 from siltstone.content.hashing import digest_of, new_hasher
 from siltstone.core.errors import ConfigError, CorruptDataError
 
@@ -41,3 +48,15 @@ def test_base32_over_text():
         with pytest.raises(CorruptDataError) as caught:
             decode_base32(wrong)
         assert caught.value.offset == place
+
+
+def test_base32_of_many_values():
+    digests = [hashlib.sha256(bytes((n,))).digest() for n in range(9)]
+    packed = b"".join(digests)
+    assert encode_base32_batch(packed) == "".join(map(encode_base32, digests)).encode()
+    assert encode_base32_texts(packed) == list(map(encode_base32, digests))
+    for kernel in (*kernels(), "auto"):
+        assert decode_base32_batch(encode_base32_batch(packed, kernel=kernel), kernel=kernel) == packed
+        assert encode_base32_batch(packed, size=24, kernel=kernel) == encode_base32_batch(packed, size=24)
+    with pytest.raises(ConfigError, match="kernel"):
+        encode_base32_batch(packed, kernel="mmx")

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from siltstone._native.base32 import decode, encode
-from siltstone.core.errors import CorruptDataError
+from siltstone._native.base32 import decode, decode_batch, encode, encode_batch, encode_texts, variants
+from siltstone.core.errors import ConfigError, CorruptDataError
 from tests.reference import base32 as reference
 
 ALPHABET = reference.ALPHABET
@@ -91,3 +91,76 @@ def test_nix_agrees(algorithm, data):
     assert encode(digest).decode() == text
     back = subprocess.run([*run, "--to-base16", encode(digest).decode()], capture_output=True, text=True, check=True)
     assert back.stdout.strip() == digest.hex()
+
+
+KERNELS = pytest.mark.parametrize("kernel", [*variants(), "auto"])
+
+
+@st.composite
+def batches(draw):
+    """Values of one size, often of a block and its neighbours, packed."""
+    size = draw(st.one_of(st.sampled_from([1, 19, 20, 21, 32, 39, 40, 41, 64, 80]), st.integers(1, 130)))
+    count = draw(st.integers(0, 5))
+    return size, draw(st.binary(min_size=size * count, max_size=size * count))
+
+
+@KERNELS
+@given(batches())
+@example((32, b"\xff" * 96))
+@example((40, b"\xff" * 80))
+@example((20, b"\0" * 60))
+def test_every_variant_encodes_and_decodes_batches_as_the_reference(kernel, batch):
+    size, data = batch
+    text = encode_batch(data, size, kernel)
+    assert text == reference.encode_batch(data, size)
+    assert decode_batch(text, size, kernel) == data
+    length = reference.text_length(size)
+    assert encode_texts(data, size, kernel) == [text[at:at + length].decode() for at in range(0, len(text), length)]
+    assert encode(data, kernel) == reference.encode(data)
+    assert decode(reference.encode(data), kernel) == data
+
+
+@KERNELS
+@given(st.sampled_from([1, 16, 20, 24, 32, 64]), st.data())
+def test_every_variant_places_damage_as_the_reference(kernel, size, data):
+    text = bytearray(encode_batch(data.draw(st.binary(min_size=3 * size, max_size=3 * size)), size))
+    text[data.draw(st.integers(0, len(text) - 1))] = data.draw(st.integers(0, 255))
+    work = outcome(lambda changed: decode_batch(changed, size, kernel), bytes(text))
+    assert work == outcome(lambda changed: reference.decode_batch(changed, size), bytes(text))
+
+
+@KERNELS
+def test_every_symbol_at_every_place_of_a_digest(kernel):
+    text = encode(hashlib.sha256(b"abc").digest())
+    for at in range(len(text)):
+        for symbol in (*range(0, 256, 7), *b"`aeotuz{/0:", 0x80, 0xB0, 0xFF):
+            changed = text[:at] + bytes((symbol,)) + text[at + 1:]
+            assert outcome(lambda one: decode(one, kernel), changed) == outcome(reference.decode, changed)
+
+
+@KERNELS
+def test_long_values_and_long_batches_release_and_agree(kernel):
+    data = b"".join(hashlib.sha256(bytes((i % 256, i // 256))).digest() for i in range(3000))
+    assert encode(data, kernel) == encode(data, "scalar")
+    assert decode(encode(data), kernel) == data
+    text = encode_batch(data, 32, kernel)
+    assert text == encode_batch(data, 32, "scalar")
+    assert decode_batch(text, 32, kernel) == data
+    wrong = text[:90_000] + b"e" + text[90_001:]
+    assert outcome(lambda one: decode_batch(one, 32, kernel), wrong) == 90_000
+
+
+def test_a_variant_is_forced_or_refused_by_name():
+    assert variants()[0] == "scalar"
+    for work in (lambda: encode(b"x", "neon2"), lambda: decode(b"0", ""), lambda: encode_batch(b"", 32, "sse"),
+                 lambda: encode_batch(b"", 0), lambda: decode_batch(b"", -1), lambda: encode_texts(b"", 1 << 62)):
+        with pytest.raises(ConfigError):
+            work()
+
+
+def test_a_batch_that_is_cut_short_says_where():
+    assert outcome(lambda data: encode_batch(data, 32), bytes(33)) == 33
+    text = encode_batch(bytes(64), 32)
+    assert all(outcome(lambda cut: decode_batch(cut, 32), text[:size]) == size for size in range(1, 104) if size != 52)
+    with pytest.raises(TypeError):
+        encode_batch(None, 32)

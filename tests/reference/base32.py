@@ -26,3 +26,20 @@ def decode(text: bytes) -> bytes:
     if number >> (8 * size):
         raise CorruptDataError("bits are left over", offset=0)
     return number.to_bytes(size, "little")
+
+
+def encode_batch(data: bytes, size: int) -> bytes:
+    return b"".join(encode(data[at : at + size]) for at in range(0, len(data), size))
+
+
+def decode_batch(text: bytes, size: int) -> bytes:
+    """The values of *size* bytes, the first wrong one with its place in *text*."""
+    length, values = text_length(size), []
+    if len(text) % length:
+        raise CorruptDataError("cut short", offset=len(text))
+    for at in range(0, len(text), length):
+        try:
+            values.append(decode(text[at : at + length]))
+        except CorruptDataError as error:
+            raise error.within("", at) from None
+    return b"".join(values)

@@ -8,12 +8,18 @@ from siltstone.core.lazy import lazy_names
 
 if TYPE_CHECKING:
     from siltstone.content.base32 import decode_base32 as decode_base32
+    from siltstone.content.base32 import decode_base32_batch as decode_base32_batch
     from siltstone.content.base32 import encode_base32 as encode_base32
+    from siltstone.content.base32 import encode_base32_batch as encode_base32_batch
+    from siltstone.content.base32 import encode_base32_texts as encode_base32_texts
     from siltstone.content.chunking import Chunker as Chunker
     from siltstone.content.chunking import cut_offsets as cut_offsets
     from siltstone.content.chunking import iter_chunks as iter_chunks
     from siltstone.content.compression import Compressor as Compressor
     from siltstone.content.compression import decompress as decompress
+    from siltstone.content.hash_text import Hash as Hash
+    from siltstone.content.hash_text import format_hash as format_hash
+    from siltstone.content.hash_text import parse_hash as parse_hash
     from siltstone.content.hashing import digest_of as digest_of
     from siltstone.content.hashing import new_hasher as new_hasher
     from siltstone.content.manifest import StoredFile as StoredFile
@@ -42,13 +48,19 @@ _HOMES = {
     "StoredFile": "siltstone.content.manifest",
     "VerifyReport": "siltstone.content.store",
     "cut_offsets": "siltstone.content.chunking",
+    "Hash": "siltstone.content.hash_text",
     "decode_base32": "siltstone.content.base32",
+    "decode_base32_batch": "siltstone.content.base32",
     "decompress": "siltstone.content.compression",
     "digest_of": "siltstone.content.hashing",
     "encode_base32": "siltstone.content.base32",
+    "encode_base32_batch": "siltstone.content.base32",
+    "encode_base32_texts": "siltstone.content.base32",
+    "format_hash": "siltstone.content.hash_text",
     "get_profile": "siltstone.content.profiles",
     "iter_chunks": "siltstone.content.chunking",
     "new_hasher": "siltstone.content.hashing",
+    "parse_hash": "siltstone.content.hash_text",
 }
 
 __all__ = [*_HOMES]
