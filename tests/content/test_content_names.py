@@ -8,9 +8,11 @@ import pytest
 import siltstone.content
 
 NAMES = {
-    "ChunkStore", "Chunker", "Compressor", "PROFILES", "Profile", "StoreStats", "StoreWriter", "StoredFile", "VerifyReport",
-    "cut_offsets", "decode_base32", "decompress", "digest_of", "encode_base32", "get_profile", "iter_chunks", "new_hasher",
-    "Hash", "decode_base32_batch", "encode_base32_batch", "encode_base32_texts", "format_hash", "parse_hash",
+    "Block", "ChunkStore", "Chunker", "Compressor", "DiscardingSink", "Hash", "PROFILES", "Payload", "Pipeline",
+    "PipelineContext", "PipelineOptions", "PipelineReport", "PipelineRun", "PipelineSummary", "Profile", "Sink", "StoreStats",
+    "StoreWriter", "StoredFile", "StreamTotals", "VerifyReport", "cut_offsets", "decode_base32", "decode_base32_batch",
+    "decompress", "digest_of", "encode_base32", "encode_base32_batch", "encode_base32_texts", "format_hash", "get_profile",
+    "iter_chunks", "new_hasher", "parse_hash",
 }
 
 

@@ -23,6 +23,17 @@ if TYPE_CHECKING:
     from siltstone.content.hashing import digest_of as digest_of
     from siltstone.content.hashing import new_hasher as new_hasher
     from siltstone.content.manifest import StoredFile as StoredFile
+    from siltstone.content.pipeline import Pipeline as Pipeline
+    from siltstone.content.pipeline import PipelineContext as PipelineContext
+    from siltstone.content.pipeline import PipelineOptions as PipelineOptions
+    from siltstone.content.pipeline_block import Block as Block
+    from siltstone.content.pipeline_block import DiscardingSink as DiscardingSink
+    from siltstone.content.pipeline_block import Payload as Payload
+    from siltstone.content.pipeline_block import Sink as Sink
+    from siltstone.content.pipeline_report import PipelineReport as PipelineReport
+    from siltstone.content.pipeline_run import PipelineRun as PipelineRun
+    from siltstone.content.pipeline_run import PipelineSummary as PipelineSummary
+    from siltstone.content.pipeline_run import StreamTotals as StreamTotals
     from siltstone.content.profiles import PROFILES as PROFILES
     from siltstone.content.profiles import Profile as Profile
     from siltstone.content.profiles import get_profile as get_profile
@@ -38,14 +49,25 @@ if TYPE_CHECKING:
     from siltstone.content.store_writer import StoreWriter as StoreWriter
 
 _HOMES = {
+    "Block": "siltstone.content.pipeline_block",
     "ChunkStore": "siltstone.content.store",
     "Chunker": "siltstone.content.chunking",
     "Compressor": "siltstone.content.compression",
+    "DiscardingSink": "siltstone.content.pipeline_block",
     "PROFILES": "siltstone.content.profiles",
+    "Payload": "siltstone.content.pipeline_block",
+    "Pipeline": "siltstone.content.pipeline",
+    "PipelineContext": "siltstone.content.pipeline",
+    "PipelineOptions": "siltstone.content.pipeline",
+    "PipelineReport": "siltstone.content.pipeline_report",
+    "PipelineRun": "siltstone.content.pipeline_run",
+    "PipelineSummary": "siltstone.content.pipeline_run",
     "Profile": "siltstone.content.profiles",
+    "Sink": "siltstone.content.pipeline_block",
     "StoreStats": "siltstone.content.store",
     "StoreWriter": "siltstone.content.store_writer",
     "StoredFile": "siltstone.content.manifest",
+    "StreamTotals": "siltstone.content.pipeline_run",
     "VerifyReport": "siltstone.content.store",
     "cut_offsets": "siltstone.content.chunking",
     "Hash": "siltstone.content.hash_text",

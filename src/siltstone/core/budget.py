@@ -26,6 +26,7 @@ DEFAULT_LIMITS: Mapping[str, int] = MappingProxyType({
     "index": 1 * GIB,  # entities, edges and unresolved names held until they are written
     "file": 32 * MIB,  # one source file; a larger one goes to the coverage ledger as oversize
     "scip_document": 512 * MIB,  # one SCIP document
+    "pipeline": 64 * MIB,  # blocks, payloads and queues of one content pipeline; above the soft limit its reader waits
     "chunk_index": 1 * GIB,  # the table of all chunks of one store: 68 bytes each, so 15 million chunks
     "graph": 2 * GIB,  # the compressed sparse rows in memory
 })
@@ -37,14 +38,24 @@ class Budget:
     A name without a limit of its own is refused: a budget that is silently unlimited is none.
     """
 
-    __slots__ = ("_limits", "_lock", "_peak", "_reserved")
+    __slots__ = ("_limits", "_lock", "_peak", "_reserved", "_soft_limits")
 
-    def __init__(self, limits: Mapping[str, int] | None = None, /, **more: int) -> None:
-        """Start from `DEFAULT_LIMITS`, overridden by *limits* and keyword limits, all in bytes."""
+    def __init__(self, limits: Mapping[str, int] | None = None, /, *, soft_limits: Mapping[str, int] | None = None,
+                 **more: int) -> None:
+        """Start from `DEFAULT_LIMITS`, overridden by *limits* and keyword limits, all in bytes.
+
+        *soft_limits* are asked about, never enforced: who can wait does so above them. Without one, three quarters of
+        the limit is the soft limit.
+        """
         self._limits = {**DEFAULT_LIMITS, **(limits or {}), **more}
         for name, limit in self._limits.items():
             if not isinstance(limit, int) or limit <= 0:
                 raise ConfigError(f"a budget is a positive number of bytes, got {limit!r}", field=name)
+        self._soft_limits = {name: limit - limit // 4 for name, limit in self._limits.items()}
+        for name, soft in (soft_limits or {}).items():
+            if not isinstance(soft, int) or not 0 < soft <= self.limit(name):
+                raise ConfigError(f"a soft limit is 1 to {self.limit(name)} bytes, got {soft!r}", field=name)
+            self._soft_limits[name] = soft
         self._reserved = dict.fromkeys(self._limits, 0)
         self._peak = dict.fromkeys(self._limits, 0)
         self._lock = threading.Lock()
@@ -55,6 +66,15 @@ class Budget:
             return self._limits[name]
         except KeyError:
             raise ConfigError("no such budget", field=name) from None
+
+    def soft_limit(self, name: str) -> int:
+        """Return the soft limit of *name* in bytes: who can wait does so above it."""
+        self.limit(name)
+        return self._soft_limits[name]
+
+    def has_room(self, name: str, size: int) -> bool:
+        """Return whether *size* bytes more stay within the soft limit; reserves nothing."""
+        return self.reserved(name) + size <= self._soft_limits[name]
 
     def reserved(self, name: str) -> int:
         """Return the bytes now reserved under *name*."""

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
+
+from siltstone.core.latency import LatencyHistogram
 
 
 class Metrics:
     """Named counts and named durations, safe to share between threads."""
 
-    __slots__ = ("_counts", "_lock", "_peaks", "_seconds")
+    __slots__ = ("_counts", "_latencies", "_lock", "_peaks", "_seconds")
 
     enabled = True
 
@@ -23,12 +25,25 @@ class Metrics:
         self._counts: dict[str, int] = {}
         self._seconds: dict[str, float] = {}
         self._peaks: dict[str, int] = {}
+        self._latencies: dict[str, LatencyHistogram] = {}
         self._lock = threading.Lock()
 
     def count(self, name: str, amount: int = 1) -> None:
         """Add *amount* to the counter *name*."""
         with self._lock:
             self._counts[name] = self._counts.get(name, 0) + amount
+
+    def add(self, *, counts: Mapping[str, int] | None = None, seconds: Mapping[str, float] | None = None) -> None:
+        """Add many counts and stage times at once, and each of *seconds* to the histogram of its stage: one lock in all."""
+        with self._lock:
+            for name, amount in (counts or {}).items():
+                self._counts[name] = self._counts.get(name, 0) + amount
+            for name, spent in (seconds or {}).items():
+                self._seconds[name] = self._seconds.get(name, 0.0) + spent
+                histogram = self._latencies.get(name)
+                if histogram is None:
+                    histogram = self._latencies[name] = LatencyHistogram()
+                histogram.record(spent)
 
     @contextmanager
     def _timed(self, name: str) -> Iterator[None]:
@@ -57,6 +72,11 @@ class Metrics:
         """Return the seconds spent in a stage so far."""
         return self._seconds.get(name, 0.0)
 
+    def latencies(self) -> dict[str, dict[str, Any]]:
+        """Return count, total, p50, p90, p99 and max of every stage whose single times were given, sorted by name."""
+        with self._lock:
+            return {name: histogram.as_dict() for name, histogram in sorted(self._latencies.items())}
+
     def as_dict(self) -> dict[str, Any]:
         """Return ``counts``, ``seconds`` and ``peak_bytes``, each sorted by name."""
         with self._lock:
@@ -76,6 +96,9 @@ class _NoMetrics(Metrics):
     _nothing: AbstractContextManager[None] = nullcontext()
 
     def count(self, name: str, amount: int = 1) -> None:
+        """Do nothing."""
+
+    def add(self, *, counts: Mapping[str, int] | None = None, seconds: Mapping[str, float] | None = None) -> None:
         """Do nothing."""
 
     def timer(self, name: str) -> AbstractContextManager[None]:
