@@ -8,11 +8,13 @@ import pytest
 import siltstone.content
 
 NAMES = {
-    "Block", "ChunkStore", "Chunker", "Compressor", "DiscardingSink", "Hash", "PROFILES", "Payload", "Pipeline",
-    "PipelineContext", "PipelineOptions", "PipelineReport", "PipelineRun", "PipelineSummary", "Profile", "Sink", "StoreStats",
-    "StoreWriter", "StoredFile", "StreamTotals", "VerifyReport", "cut_offsets", "decode_base32", "decode_base32_batch",
-    "decompress", "digest_of", "encode_base32", "encode_base32_batch", "encode_base32_texts", "format_hash", "get_profile",
-    "iter_chunks", "new_hasher", "parse_hash",
+    "Block", "BufferStrategy", "ChunkBlock", "ChunkPoller", "ChunkReader", "ChunkStore", "ChunkedItem", "Chunker",
+    "Compressor", "DiscardingSink", "Hash", "PROFILES", "Payload", "Pipeline", "PipelineContext", "PipelineOptions",
+    "PipelineReport", "PipelineRun", "PipelineSummary", "Poll", "PollState", "Profile", "Sink", "StoreStats", "StoreWriter",
+    "StoredFile", "StreamTotals", "VerifyReport", "chunk_batch", "cut_offsets", "decode_base32", "decode_base32_batch",
+    "decompress", "digest_of", "encode_base32", "encode_base32_batch", "encode_base32_texts", "file_cut_offsets",
+    "format_hash", "get_profile", "iter_chunks", "iter_chunks_async", "iter_file_chunks", "iter_file_chunks_async",
+    "iter_file_cuts", "iter_in_slices", "new_hasher", "open_reader", "parse_hash", "read_chunks", "warm_up",
 }
 
 

@@ -12,9 +12,26 @@ if TYPE_CHECKING:
     from siltstone.content.base32 import encode_base32 as encode_base32
     from siltstone.content.base32 import encode_base32_batch as encode_base32_batch
     from siltstone.content.base32 import encode_base32_texts as encode_base32_texts
+    from siltstone.content.buffers import BufferStrategy as BufferStrategy
+    from siltstone.content.chunk_async import iter_chunks_async as iter_chunks_async
+    from siltstone.content.chunk_async import iter_file_chunks_async as iter_file_chunks_async
+    from siltstone.content.chunk_batch import ChunkedItem as ChunkedItem
+    from siltstone.content.chunk_batch import chunk_batch as chunk_batch
+    from siltstone.content.chunk_slices import ChunkPoller as ChunkPoller
+    from siltstone.content.chunk_slices import Poll as Poll
+    from siltstone.content.chunk_slices import PollState as PollState
+    from siltstone.content.chunk_slices import iter_in_slices as iter_in_slices
+    from siltstone.content.chunk_streams import ChunkBlock as ChunkBlock
+    from siltstone.content.chunk_streams import ChunkReader as ChunkReader
+    from siltstone.content.chunk_streams import iter_file_chunks as iter_file_chunks
+    from siltstone.content.chunk_streams import open_reader as open_reader
+    from siltstone.content.chunk_streams import read_chunks as read_chunks
+    from siltstone.content.chunk_threads import file_cut_offsets as file_cut_offsets
+    from siltstone.content.chunk_threads import iter_file_cuts as iter_file_cuts
     from siltstone.content.chunking import Chunker as Chunker
     from siltstone.content.chunking import cut_offsets as cut_offsets
     from siltstone.content.chunking import iter_chunks as iter_chunks
+    from siltstone.content.chunking import warm_up as warm_up
     from siltstone.content.compression import Compressor as Compressor
     from siltstone.content.compression import decompress as decompress
     from siltstone.content.hash_text import Hash as Hash
@@ -37,23 +54,23 @@ if TYPE_CHECKING:
     from siltstone.content.profiles import PROFILES as PROFILES
     from siltstone.content.profiles import Profile as Profile
     from siltstone.content.profiles import get_profile as get_profile
-    from siltstone.content.store import (
-        ChunkStore as ChunkStore,
-    )
-    from siltstone.content.store import (
-        StoreStats as StoreStats,
-    )
-    from siltstone.content.store import (
-        VerifyReport as VerifyReport,
-    )
+    from siltstone.content.store import ChunkStore as ChunkStore
+    from siltstone.content.store import StoreStats as StoreStats
+    from siltstone.content.store import VerifyReport as VerifyReport
     from siltstone.content.store_writer import StoreWriter as StoreWriter
 
 _HOMES = {
     "Block": "siltstone.content.pipeline_block",
+    "BufferStrategy": "siltstone.content.buffers",
+    "ChunkBlock": "siltstone.content.chunk_streams",
+    "ChunkPoller": "siltstone.content.chunk_slices",
+    "ChunkReader": "siltstone.content.chunk_streams",
     "ChunkStore": "siltstone.content.store",
+    "ChunkedItem": "siltstone.content.chunk_batch",
     "Chunker": "siltstone.content.chunking",
     "Compressor": "siltstone.content.compression",
     "DiscardingSink": "siltstone.content.pipeline_block",
+    "Hash": "siltstone.content.hash_text",
     "PROFILES": "siltstone.content.profiles",
     "Payload": "siltstone.content.pipeline_block",
     "Pipeline": "siltstone.content.pipeline",
@@ -62,6 +79,8 @@ _HOMES = {
     "PipelineReport": "siltstone.content.pipeline_report",
     "PipelineRun": "siltstone.content.pipeline_run",
     "PipelineSummary": "siltstone.content.pipeline_run",
+    "Poll": "siltstone.content.chunk_slices",
+    "PollState": "siltstone.content.chunk_slices",
     "Profile": "siltstone.content.profiles",
     "Sink": "siltstone.content.pipeline_block",
     "StoreStats": "siltstone.content.store",
@@ -69,8 +88,8 @@ _HOMES = {
     "StoredFile": "siltstone.content.manifest",
     "StreamTotals": "siltstone.content.pipeline_run",
     "VerifyReport": "siltstone.content.store",
+    "chunk_batch": "siltstone.content.chunk_batch",
     "cut_offsets": "siltstone.content.chunking",
-    "Hash": "siltstone.content.hash_text",
     "decode_base32": "siltstone.content.base32",
     "decode_base32_batch": "siltstone.content.base32",
     "decompress": "siltstone.content.compression",
@@ -78,11 +97,20 @@ _HOMES = {
     "encode_base32": "siltstone.content.base32",
     "encode_base32_batch": "siltstone.content.base32",
     "encode_base32_texts": "siltstone.content.base32",
+    "file_cut_offsets": "siltstone.content.chunk_threads",
     "format_hash": "siltstone.content.hash_text",
     "get_profile": "siltstone.content.profiles",
     "iter_chunks": "siltstone.content.chunking",
+    "iter_chunks_async": "siltstone.content.chunk_async",
+    "iter_file_chunks": "siltstone.content.chunk_streams",
+    "iter_file_chunks_async": "siltstone.content.chunk_async",
+    "iter_file_cuts": "siltstone.content.chunk_threads",
+    "iter_in_slices": "siltstone.content.chunk_slices",
     "new_hasher": "siltstone.content.hashing",
+    "open_reader": "siltstone.content.chunk_streams",
     "parse_hash": "siltstone.content.hash_text",
+    "read_chunks": "siltstone.content.chunk_streams",
+    "warm_up": "siltstone.content.chunking",
 }
 
 __all__ = [*_HOMES]

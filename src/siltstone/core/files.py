@@ -115,6 +115,25 @@ class WindowedFile:
             position += len(piece)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
+    def read_into(self, offset: int, room: memoryview) -> int:
+        """Fill *room* with the bytes from *offset* on and return how many came: fewer only where the file ends, as opened.
+
+        Raises CorruptDataError where the file ends before the size it had when it was opened.
+        """
+        wanted = min(len(room), self.size - offset)
+        filled = 0
+        while filled < wanted:
+            count = os.preadv(self._descriptor, [room[filled:wanted]], offset + filled)
+            if not count:
+                raise CorruptDataError("the file shrank while it was read", source=str(self.path), offset=offset + filled)
+            filled += count
+        return filled
+
+    def advise_sequential(self) -> None:
+        """Tell the system that the file is read from its start to its end, where it takes such advice."""
+        if hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_SEQUENTIAL)
+
     def windows(self, window_bytes: int) -> Iterator[bytes]:
         """Yield the file in order, *window_bytes* at a time."""
         for offset in range(0, self.size, window_bytes):
