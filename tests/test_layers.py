@@ -25,6 +25,7 @@ ADAPTERS = {
     "blake3": {"content/hashing.py"},
     "zstandard": {"content/compression.py"},
     "compression": {"content/compression.py"},
+    "nacl": {"content/signing.py"},
     "pygit2": {"gitobjects/clone.py"},
     "re2": {"detection/confirm.py"},
     "tree_sitter": {"codeindex/syntax.py"},
@@ -115,7 +116,7 @@ def loaded_after(statement: str) -> set[str]:
 
 def test_importing_siltstone_loads_no_heavy_library() -> None:
     loaded = loaded_after("import siltstone")
-    heavy = {"numpy", "pygit2", "tree_sitter", "asyncio", "re2", "blake3", "zstandard", "sqlite3", "subprocess"}
+    heavy = {"numpy", "pygit2", "tree_sitter", "asyncio", "re2", "blake3", "zstandard", "sqlite3", "subprocess", "nacl"}
     assert not loaded & heavy
     assert not {name for name in loaded if name.startswith("siltstone._native.")}
 

@@ -49,6 +49,9 @@ LAYERS = {
         "file_cut_offsets", "format_hash", "get_profile", "iter_chunks", "iter_chunks_async", "iter_file_chunks",
         "iter_file_chunks_async", "iter_file_cuts", "iter_in_slices", "new_hasher", "open_reader", "parse_hash",
         "read_chunks", "warm_up",
+        "ContentAddress", "StorePath", "content_address_path", "parse_store_path",
+        "PublicKey", "SecretKey", "Signature", "parse_public_key", "read_public_keys", "read_secret_key",
+        "NarInfo", "format_narinfo", "parse_narinfo", "sign_narinfo", "verify_narinfo",
     },
     "gitobjects": {
         "CommitHistory", "CommitRecord", "Context", "CoverageLedger", "GitObject", "Kind", "ObjectBlock", "ObjectDatabase",

@@ -40,6 +40,11 @@ if TYPE_CHECKING:
     from siltstone.content.hashing import digest_of as digest_of
     from siltstone.content.hashing import new_hasher as new_hasher
     from siltstone.content.manifest import StoredFile as StoredFile
+    from siltstone.content.narinfo import NarInfo as NarInfo
+    from siltstone.content.narinfo import format_narinfo as format_narinfo
+    from siltstone.content.narinfo import parse_narinfo as parse_narinfo
+    from siltstone.content.narinfo import sign_narinfo as sign_narinfo
+    from siltstone.content.narinfo import verify_narinfo as verify_narinfo
     from siltstone.content.pipeline import Pipeline as Pipeline
     from siltstone.content.pipeline import PipelineContext as PipelineContext
     from siltstone.content.pipeline import PipelineOptions as PipelineOptions
@@ -54,9 +59,19 @@ if TYPE_CHECKING:
     from siltstone.content.profiles import PROFILES as PROFILES
     from siltstone.content.profiles import Profile as Profile
     from siltstone.content.profiles import get_profile as get_profile
+    from siltstone.content.signing import PublicKey as PublicKey
+    from siltstone.content.signing import SecretKey as SecretKey
+    from siltstone.content.signing import Signature as Signature
+    from siltstone.content.signing import parse_public_key as parse_public_key
+    from siltstone.content.signing import read_public_keys as read_public_keys
+    from siltstone.content.signing import read_secret_key as read_secret_key
     from siltstone.content.store import ChunkStore as ChunkStore
     from siltstone.content.store import StoreStats as StoreStats
     from siltstone.content.store import VerifyReport as VerifyReport
+    from siltstone.content.store_path import ContentAddress as ContentAddress
+    from siltstone.content.store_path import StorePath as StorePath
+    from siltstone.content.store_path import content_address_path as content_address_path
+    from siltstone.content.store_path import parse_store_path as parse_store_path
     from siltstone.content.store_writer import StoreWriter as StoreWriter
 
 _HOMES = {
@@ -111,6 +126,21 @@ _HOMES = {
     "parse_hash": "siltstone.content.hash_text",
     "read_chunks": "siltstone.content.chunk_streams",
     "warm_up": "siltstone.content.chunking",
+    "ContentAddress": "siltstone.content.store_path",
+    "StorePath": "siltstone.content.store_path",
+    "content_address_path": "siltstone.content.store_path",
+    "parse_store_path": "siltstone.content.store_path",
+    "PublicKey": "siltstone.content.signing",
+    "SecretKey": "siltstone.content.signing",
+    "Signature": "siltstone.content.signing",
+    "parse_public_key": "siltstone.content.signing",
+    "read_public_keys": "siltstone.content.signing",
+    "read_secret_key": "siltstone.content.signing",
+    "NarInfo": "siltstone.content.narinfo",
+    "format_narinfo": "siltstone.content.narinfo",
+    "parse_narinfo": "siltstone.content.narinfo",
+    "sign_narinfo": "siltstone.content.narinfo",
+    "verify_narinfo": "siltstone.content.narinfo",
 }
 
 __all__ = [*_HOMES]
