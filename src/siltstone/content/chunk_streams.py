@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from array import array
 from collections.abc import Generator, Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -51,8 +51,7 @@ class ChunkBlock:
             try:
                 yield view
             finally:
-                with suppress(BufferError):  # an array was made from it, and keeps it
-                    view.release()
+                _release(view)
             start = end
 
     def owned(self) -> Iterator[bytes]:
@@ -61,6 +60,13 @@ class ChunkBlock:
         for end in self.ends:
             yield self.data[start - base:end - base].tobytes()
             start = end
+
+
+def _release(view: memoryview) -> None:
+    try:
+        view.release()
+    except BufferError:  # something was made from it and keeps it; the buffer will see that
+        return
 
 
 class Step(Enum):
@@ -144,8 +150,7 @@ class ChunkReader:
         count = self._source.read_into(room)
         if count is not None:
             self._buffer.added(count, len(room))
-        with suppress(BufferError):  # the source keeps a view of it; the buffer will see that
-            room.release()
+        _release(room)
         return count
 
     def _scan(self, *, last: bool) -> array[int]:

@@ -35,7 +35,9 @@ def source_of(file: Any) -> ByteSource:
     It is read from where it stands and not closed.  Short reads are fine; None, or BlockingIOError, says that nothing is
     there yet.
     """
-    for name in ("readinto1", "readinto", "recv_into"):  # readinto1: as soon as there is something, without a second read
+    if isinstance(file, (io.BufferedReader, io.BufferedRandom)):  # as soon as there is something; what other classes inherit copies once more
+        return _FillingSource(file.readinto1)
+    for name in ("readinto", "recv_into"):
         method = getattr(file, name, None)
         if callable(method):
             return _FillingSource(method)
