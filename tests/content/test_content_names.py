@@ -18,6 +18,8 @@ NAMES = {
     "ContentAddress", "StorePath", "content_address_path", "parse_store_path",
     "PublicKey", "SecretKey", "Signature", "parse_public_key", "read_public_keys", "read_secret_key",
     "NarInfo", "format_narinfo", "parse_narinfo", "sign_narinfo", "verify_narinfo",
+    "NarDirectory", "NarDirectoryEnd", "NarFile", "NarLimits", "NarReader", "NarSummary", "NarSymlink", "NarWriter",
+    "cat_nar", "encode_nar", "is_nar", "iter_nar", "iter_pack_nar", "list_nar", "nar_tree", "pack_nar", "unpack_nar",
 }
 
 

@@ -40,6 +40,23 @@ if TYPE_CHECKING:
     from siltstone.content.hashing import digest_of as digest_of
     from siltstone.content.hashing import new_hasher as new_hasher
     from siltstone.content.manifest import StoredFile as StoredFile
+    from siltstone.content.nar import NarReader as NarReader
+    from siltstone.content.nar import iter_nar as iter_nar
+    from siltstone.content.nar_format import NarDirectory as NarDirectory
+    from siltstone.content.nar_format import NarDirectoryEnd as NarDirectoryEnd
+    from siltstone.content.nar_format import NarFile as NarFile
+    from siltstone.content.nar_format import NarLimits as NarLimits
+    from siltstone.content.nar_format import NarSymlink as NarSymlink
+    from siltstone.content.nar_format import is_nar as is_nar
+    from siltstone.content.nar_listing import cat_nar as cat_nar
+    from siltstone.content.nar_listing import list_nar as list_nar
+    from siltstone.content.nar_listing import nar_tree as nar_tree
+    from siltstone.content.nar_pack import NarSummary as NarSummary
+    from siltstone.content.nar_pack import iter_pack_nar as iter_pack_nar
+    from siltstone.content.nar_pack import pack_nar as pack_nar
+    from siltstone.content.nar_unpack import unpack_nar as unpack_nar
+    from siltstone.content.nar_writer import NarWriter as NarWriter
+    from siltstone.content.nar_writer import encode_nar as encode_nar
     from siltstone.content.narinfo import NarInfo as NarInfo
     from siltstone.content.narinfo import format_narinfo as format_narinfo
     from siltstone.content.narinfo import parse_narinfo as parse_narinfo
@@ -84,8 +101,18 @@ _HOMES = {
     "ChunkedItem": "siltstone.content.chunk_batch",
     "Chunker": "siltstone.content.chunking",
     "Compressor": "siltstone.content.compression",
+    "ContentAddress": "siltstone.content.store_path",
     "DiscardingSink": "siltstone.content.pipeline_block",
     "Hash": "siltstone.content.hash_text",
+    "NarDirectory": "siltstone.content.nar_format",
+    "NarDirectoryEnd": "siltstone.content.nar_format",
+    "NarFile": "siltstone.content.nar_format",
+    "NarInfo": "siltstone.content.narinfo",
+    "NarLimits": "siltstone.content.nar_format",
+    "NarReader": "siltstone.content.nar",
+    "NarSummary": "siltstone.content.nar_pack",
+    "NarSymlink": "siltstone.content.nar_format",
+    "NarWriter": "siltstone.content.nar_writer",
     "PROFILES": "siltstone.content.profiles",
     "Payload": "siltstone.content.pipeline_block",
     "Pipeline": "siltstone.content.pipeline",
@@ -97,13 +124,19 @@ _HOMES = {
     "Poll": "siltstone.content.chunk_slices",
     "PollState": "siltstone.content.chunk_slices",
     "Profile": "siltstone.content.profiles",
+    "PublicKey": "siltstone.content.signing",
+    "SecretKey": "siltstone.content.signing",
+    "Signature": "siltstone.content.signing",
     "Sink": "siltstone.content.pipeline_block",
+    "StorePath": "siltstone.content.store_path",
     "StoreStats": "siltstone.content.store",
     "StoreWriter": "siltstone.content.store_writer",
     "StoredFile": "siltstone.content.manifest",
     "StreamTotals": "siltstone.content.pipeline_run",
     "VerifyReport": "siltstone.content.store",
+    "cat_nar": "siltstone.content.nar_listing",
     "chunk_batch": "siltstone.content.chunk_batch",
+    "content_address_path": "siltstone.content.store_path",
     "cut_offsets": "siltstone.content.chunking",
     "decode_base32": "siltstone.content.base32",
     "decode_base32_batch": "siltstone.content.base32",
@@ -112,35 +145,36 @@ _HOMES = {
     "encode_base32": "siltstone.content.base32",
     "encode_base32_batch": "siltstone.content.base32",
     "encode_base32_texts": "siltstone.content.base32",
+    "encode_nar": "siltstone.content.nar_writer",
     "file_cut_offsets": "siltstone.content.chunk_threads",
     "format_hash": "siltstone.content.hash_text",
+    "format_narinfo": "siltstone.content.narinfo",
     "get_profile": "siltstone.content.profiles",
+    "is_nar": "siltstone.content.nar_format",
     "iter_chunks": "siltstone.content.chunking",
     "iter_chunks_async": "siltstone.content.chunk_async",
     "iter_file_chunks": "siltstone.content.chunk_streams",
     "iter_file_chunks_async": "siltstone.content.chunk_async",
     "iter_file_cuts": "siltstone.content.chunk_threads",
     "iter_in_slices": "siltstone.content.chunk_slices",
+    "iter_nar": "siltstone.content.nar",
+    "iter_pack_nar": "siltstone.content.nar_pack",
+    "list_nar": "siltstone.content.nar_listing",
+    "nar_tree": "siltstone.content.nar_listing",
     "new_hasher": "siltstone.content.hashing",
     "open_reader": "siltstone.content.chunk_streams",
+    "pack_nar": "siltstone.content.nar_pack",
     "parse_hash": "siltstone.content.hash_text",
-    "read_chunks": "siltstone.content.chunk_streams",
-    "warm_up": "siltstone.content.chunking",
-    "ContentAddress": "siltstone.content.store_path",
-    "StorePath": "siltstone.content.store_path",
-    "content_address_path": "siltstone.content.store_path",
-    "parse_store_path": "siltstone.content.store_path",
-    "PublicKey": "siltstone.content.signing",
-    "SecretKey": "siltstone.content.signing",
-    "Signature": "siltstone.content.signing",
+    "parse_narinfo": "siltstone.content.narinfo",
     "parse_public_key": "siltstone.content.signing",
+    "parse_store_path": "siltstone.content.store_path",
+    "read_chunks": "siltstone.content.chunk_streams",
     "read_public_keys": "siltstone.content.signing",
     "read_secret_key": "siltstone.content.signing",
-    "NarInfo": "siltstone.content.narinfo",
-    "format_narinfo": "siltstone.content.narinfo",
-    "parse_narinfo": "siltstone.content.narinfo",
     "sign_narinfo": "siltstone.content.narinfo",
+    "unpack_nar": "siltstone.content.nar_unpack",
     "verify_narinfo": "siltstone.content.narinfo",
+    "warm_up": "siltstone.content.chunking",
 }
 
 __all__ = [*_HOMES]

@@ -113,13 +113,16 @@ class StoreError(SiltstoneError):
 
 
 class BudgetExceeded(SiltstoneError, MemoryError):  # noqa: N818 - the name users know from the field
-    """A stated limit would be passed: *needed_bytes* in all, where *limit_bytes* are allowed."""
+    """A stated limit would be passed: *needed_bytes* in all, where *limit_bytes* are allowed.
+
+    *unit* says what is counted where it is not bytes.
+    """
 
     code = "budget"
     exit_code = 5
 
-    def __init__(self, name: str, *, limit_bytes: int, needed_bytes: int) -> None:
-        super().__init__(f"budget '{name}' allows {limit_bytes:,} bytes, {needed_bytes:,} are needed")
+    def __init__(self, name: str, *, limit_bytes: int, needed_bytes: int, unit: str = "bytes") -> None:
+        super().__init__(f"budget '{name}' allows {limit_bytes:,} {unit}, {needed_bytes:,} are needed")
         self.name, self.limit_bytes, self.needed_bytes = name, limit_bytes, needed_bytes
 
     def _fields(self) -> dict[str, Any]:
