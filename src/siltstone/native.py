@@ -6,8 +6,8 @@ from importlib import import_module
 from typing import Any
 
 KERNELS = (
-    "absent_ids", "base32", "csr", "delta", "gear", "inflate", "literals", "pack_read", "pack_walk", "scip",
-    "spill_index", "tree_entries", "tree_graph", "varint",
+    "absent_ids", "base32", "csr", "delta", "gear", "gearhash", "inflate", "literals", "pack_read", "pack_walk",
+    "ronomon", "scip", "spill_index", "tree_entries", "tree_graph", "varint",
 )
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 from array import array
 from typing import TYPE_CHECKING, Protocol
 
-from siltstone._native import gear
+from siltstone._native import gear, gearhash, ronomon
+from siltstone.content.gear_tables import GEARHASH, RONOMON
 from siltstone.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -41,12 +42,20 @@ def cut_offsets(data: ReadableBuffer, profile: Profile, *, kernel: str = AUTO) -
     *kernel* forces one of `available`. Raises ConfigError where it cannot run here.
     """
     _check_kernel(kernel)
+    if profile.algorithm == GEARHASH:
+        return gearhash.cut_offsets(data, *profile.rules)
+    if profile.algorithm == RONOMON:
+        return ronomon.cut_offsets(data, *profile.rules)
     return gear.cut_offsets(data, *profile.rules)
 
 
 def scanner(profile: Profile, *, kernel: str = AUTO) -> Scanner:
     """Return what finds the cuts of `cut_offsets` in a stream that comes in pieces of any size."""
     _check_kernel(kernel)
+    if profile.algorithm == GEARHASH:
+        return gearhash.CutScanner(*profile.rules)
+    if profile.algorithm == RONOMON:
+        return ronomon.CutScanner(*profile.rules)
     return gear.CutScanner(*profile.rules)
 
 
