@@ -35,23 +35,24 @@ __all__ = [
 
 _LOG2_RULES = ("round", "floor")
 _SIZES = ("minimum", "target", "maximum")
+_BY_ALGORITHM: Any = object()  # the default of a setting that depends on another one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
     """An algorithm with its sizes in bytes; `ALGORITHMS` has the limits of each.
 
-    *normalization* 0 to 3 draws chunk sizes towards *target* (ronomon: always 1, gearhash: always 0).  *log2* says how a
-    target that is no power of two picks its masks: ``round`` as the crate does, ``floor`` as its release 4.0.0 and
-    pyfastcdc do.  *seed* changes the cuts of FastCDC v2020; it does not hide content: published attacks recover such keys
-    from chunk lengths.  Raises ConfigError, which names the field that does not fit.
+    *normalization* 0 to 3 draws chunk sizes towards *target*; the default is 1 (ronomon: always 1, gearhash: always 0).
+    *log2* says how a target that is no power of two picks its masks: ``round`` as the crate does, ``floor`` as its release
+    4.0.0 and pyfastcdc do.  *seed* changes the cuts of FastCDC v2020; it does not hide content: published attacks recover
+    such keys from chunk lengths.  Raises ConfigError, which names the field that does not fit.
     """
 
     algorithm: str = FASTCDC_V2020
     minimum: int = 16 * KIB
     target: int = 64 * KIB
     maximum: int = 256 * KIB
-    normalization: int = 1
+    normalization: int = _BY_ALGORITHM
     seed: int = 0
     log2: str = "round"
 
@@ -59,6 +60,8 @@ class Profile:
         if not isinstance(self.algorithm, str) or self.algorithm not in ALGORITHMS:
             raise ConfigError(f"expected one of {', '.join(ALGORITHMS)}, got {self.algorithm!r}", field="algorithm")
         limits = ALGORITHMS[self.algorithm]
+        if self.normalization is _BY_ALGORITHM:
+            object.__setattr__(self, "normalization", min(1, limits.normalization[1]))
         self._check_sizes(limits)
         self._check_rules(limits)
 
@@ -234,8 +237,7 @@ def verify(profile: Profile = DEFAULT_PROFILE, *, kernel: str = AUTO) -> None:
 def _check_profile(algorithm: str) -> Profile:
     """Return small sizes, odd where the algorithm takes them: pairs of bytes end where single ones do not."""
     odd = 1 if ALGORITHMS[algorithm].rounded else 0
-    low, high = ALGORITHMS[algorithm].normalization
-    return Profile(algorithm=algorithm, minimum=64 + odd, target=256 + odd, maximum=1025, normalization=min(max(low, 1), high))
+    return Profile(algorithm=algorithm, minimum=64 + odd, target=256 + odd, maximum=1025)
 
 
 def _digest_of_cuts(profile: Profile, kernel: str) -> str:
