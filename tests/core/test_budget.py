@@ -69,3 +69,20 @@ def test_threads_do_not_lose_bytes() -> None:
     for thread in threads:
         thread.join()
     assert budget.reserved("objects") == 0
+
+
+def test_the_soft_limit_is_told_and_never_enforced() -> None:
+    budget = Budget({"objects": 100}, soft_limits={"objects": 60})
+    assert (budget.soft_limit("objects"), Budget(objects=100).soft_limit("objects")) == (60, 75)
+    assert budget.has_room("objects", 60)
+    assert not budget.has_room("objects", 61)
+    budget.reserve("objects", 90)
+    assert not budget.has_room("objects", 0)
+
+
+@pytest.mark.parametrize("soft", [0, -1, 101, 1.5])
+def test_a_soft_limit_is_below_the_limit(soft) -> None:
+    with pytest.raises(ConfigError, match="objects"):
+        Budget({"objects": 100}, soft_limits={"objects": soft})
+    with pytest.raises(ConfigError, match="typo"):
+        Budget(soft_limits={"typo": 1})

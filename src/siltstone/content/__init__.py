@@ -69,6 +69,7 @@ if TYPE_CHECKING:
     from siltstone.content.pipeline_block import DiscardingSink as DiscardingSink
     from siltstone.content.pipeline_block import Payload as Payload
     from siltstone.content.pipeline_block import Sink as Sink
+    from siltstone.content.pipeline_builder import PipelineBuilder as PipelineBuilder
     from siltstone.content.pipeline_report import PipelineReport as PipelineReport
     from siltstone.content.pipeline_run import PipelineRun as PipelineRun
     from siltstone.content.pipeline_run import PipelineSummary as PipelineSummary
@@ -116,6 +117,7 @@ _HOMES = {
     "PROFILES": "siltstone.content.profiles",
     "Payload": "siltstone.content.pipeline_block",
     "Pipeline": "siltstone.content.pipeline",
+    "PipelineBuilder": "siltstone.content.pipeline_builder",
     "PipelineContext": "siltstone.content.pipeline",
     "PipelineOptions": "siltstone.content.pipeline",
     "PipelineReport": "siltstone.content.pipeline_report",

@@ -24,11 +24,11 @@ from siltstone.content.pipeline_report import STAGES, PipelineReport, StageTimes
 from siltstone.content.pipeline_work import BYTES_PER_CHUNK, Work, packed_size_limit, payload_bytes
 from siltstone.core.budget import KIB
 from siltstone.core.errors import Cancelled, ConfigError
-from siltstone.core.tracing import BLOCKS, STREAMS
+from siltstone.core.tracing import BLOCKS, CHUNKS, STREAMS
 
 Result = TypeVar("Result")
 
-_SMALL_BLOCK_BYTES = 128 * KIB  # below this the way to a worker and back costs more than the work (measured: 0.1 ms)
+_SMALL_BLOCK_BYTES = 32 * KIB  # below this the way to a worker and back (0.1 ms) costs more than the work
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,7 @@ class PipelineRun:
         self._executor: Executor | None = None
         self._own_pool: ThreadPoolExecutor | None = None
         self._state = "new"
+        self._failed = False
         self._index = 0
         self._times = {name: StageTimes() for name in STAGES}
         self._started = self._seconds = self._stalled = 0.0
@@ -111,8 +112,8 @@ class PipelineRun:
     def summary(self) -> PipelineSummary:
         """Return what the run has done so far; the whole, once its ``with`` block was left."""
         size, chunks = (sum(getattr(stream, name) for stream in self._streams) for name in ("size", "chunks"))
-        return PipelineSummary(tuple(self._streams), size, chunks, self._new_chunks, self._new_bytes, self._packed_bytes,
-                               self.report())
+        return PipelineSummary(
+            tuple(self._streams), size, chunks, self._new_chunks, self._new_bytes, self._packed_bytes, self.report())
 
     def report(self) -> PipelineReport:
         """Return where the time went so far."""
@@ -127,8 +128,10 @@ class PipelineRun:
             totals = self._read_stream(source, stream)
         except Cancelled:
             raise
-        except Exception as error:  # noqa: BLE001 - raised below, after the errors of the blocks before it
-            failure = error
+        except Exception as error:
+            if self._failed:
+                raise
+            failure = error  # of the source: the blocks before it come first
         else:
             self._streams.append(totals)
             if self._context.tracer.level:
@@ -195,12 +198,16 @@ class PipelineRun:
                 self._advance()
 
     def _advance(self) -> None:
-        """Move on whatever is done, without waiting."""
-        while (self._packing and self._packing[0].job.done()) or (self._hashing and self._hashing[0].job.done()):
-            while self._packing and self._packing[0].job.done():
-                self._put_first()
-            if self._hashing and self._hashing[0].job.done():
-                self._promote_first()
+        """Move on whatever is done, without waiting. An error here is the first in the order of the input."""
+        try:
+            while (self._packing and self._packing[0].job.done()) or (self._hashing and self._hashing[0].job.done()):
+                while self._packing and self._packing[0].job.done():
+                    self._put_first()
+                if self._hashing and self._hashing[0].job.done():
+                    self._promote_first()
+        except BaseException:
+            self._failed = True
+            raise
 
     def _wait(self) -> None:
         """Sleep until the head of a queue is done."""
@@ -289,6 +296,9 @@ class PipelineRun:
         if context.tracer.level:
             context.tracer.emit(BLOCKS, "block", index=block.index, offset=block.offset, size=len(block.data),
                                 chunks=len(block.ends), fresh=len(block.fresh), **work.busy)
+            if context.tracer.level >= CHUNKS:
+                for digest, end, size in zip(block.digests, block.ends, block.sizes(), strict=True):
+                    context.tracer.emit(CHUNKS, "chunk", offset=block.offset + end - size, size=size, digest=digest.hex())
 
     def _reserve(self, size: int) -> None:
         self._context.budget.reserve(self._context.budget_name, size)
@@ -335,14 +345,12 @@ class PipelineRun:
             return
         self._state = "over"
         self._seconds = time.perf_counter() - self._started
-        jobs: list[Future[None]] = [work.job for work in (*self._hashing, *self._packing)]
         try:
-            for job in jobs:
-                job.cancel()
+            running: list[Future[None]] = [work.job for work in (*self._hashing, *self._packing) if not work.job.cancel()]
             if self._own_pool is not None:
                 self._own_pool.shutdown(wait=True, cancel_futures=True)
             else:
-                wait(jobs)
+                wait(running)  # a cancelled one may lie in the queue of a busy executor for long
         finally:
             self._hashing.clear()
             self._packing.clear()

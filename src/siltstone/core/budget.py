@@ -26,7 +26,7 @@ DEFAULT_LIMITS: Mapping[str, int] = MappingProxyType({
     "index": 1 * GIB,  # entities, edges and unresolved names held until they are written
     "file": 32 * MIB,  # one source file; a larger one goes to the coverage ledger as oversize
     "scip_document": 512 * MIB,  # one SCIP document
-    "pipeline": 64 * MIB,  # blocks, payloads and queues of one content pipeline; above the soft limit its reader waits
+    "pipeline": 80 * MIB,  # blocks, payloads and queues of one content pipeline; above the soft limit its reader waits
     "chunk_index": 1 * GIB,  # the table of all chunks of one store: 68 bytes each, so 15 million chunks
     "graph": 2 * GIB,  # the compressed sparse rows in memory
 })
