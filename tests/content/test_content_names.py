@@ -9,17 +9,17 @@ import siltstone.content
 
 NAMES = {
     "Block", "BufferStrategy", "ChunkBlock", "ChunkPoller", "ChunkReader", "ChunkStore", "ChunkedItem", "Chunker",
-    "Compressor", "DiscardingSink", "Hash", "PROFILES", "Payload", "Pipeline", "PipelineContext", "PipelineOptions",
-    "PipelineReport", "PipelineRun", "PipelineSummary", "Poll", "PollState", "Profile", "Sink", "StoreStats", "StoreWriter",
-    "StoredFile", "StreamTotals", "VerifyReport", "chunk_batch", "cut_offsets", "decode_base32", "decode_base32_batch",
-    "decompress", "digest_of", "encode_base32", "encode_base32_batch", "encode_base32_texts", "file_cut_offsets",
-    "format_hash", "get_profile", "iter_chunks", "iter_chunks_async", "iter_file_chunks", "iter_file_chunks_async",
-    "iter_file_cuts", "iter_in_slices", "new_hasher", "open_reader", "parse_hash", "read_chunks", "warm_up",
-    "ContentAddress", "StorePath", "content_address_path", "parse_store_path",
-    "PublicKey", "SecretKey", "Signature", "parse_public_key", "read_public_keys", "read_secret_key",
-    "NarInfo", "format_narinfo", "parse_narinfo", "sign_narinfo", "verify_narinfo",
-    "NarDirectory", "NarDirectoryEnd", "NarFile", "NarLimits", "NarReader", "NarSummary", "NarSymlink", "NarWriter",
-    "cat_nar", "encode_nar", "is_nar", "iter_nar", "iter_pack_nar", "list_nar", "nar_tree", "pack_nar", "unpack_nar",
+    "Compressor", "ContentAddress", "DiscardingSink", "Hash", "NarDirectory", "NarDirectoryEnd", "NarFile", "NarInfo",
+    "NarLimits", "NarReader", "NarSummary", "NarSymlink", "NarWriter", "PROFILES", "Payload", "Pipeline", "PipelineBuilder",
+    "PipelineContext", "PipelineOptions", "PipelineReport", "PipelineRun", "PipelineSummary", "Poll", "PollState", "Profile",
+    "PublicKey", "SecretKey", "Signature", "Sink", "StorePath", "StoreStats", "StoreWriter", "StoredFile", "StreamTotals",
+    "VerifyReport", "cat_nar", "chunk_batch", "content_address_path", "cut_offsets", "decode_base32", "decode_base32_batch",
+    "decompress", "digest_of", "encode_base32", "encode_base32_batch", "encode_base32_texts", "encode_nar",
+    "file_cut_offsets", "format_hash", "format_narinfo", "get_profile", "is_nar", "iter_chunks", "iter_chunks_async",
+    "iter_file_chunks", "iter_file_chunks_async", "iter_file_cuts", "iter_in_slices", "iter_nar", "iter_pack_nar", "list_nar",
+    "nar_tree", "new_hasher", "open_reader", "pack_nar", "parse_hash", "parse_narinfo", "parse_public_key",
+    "parse_store_path", "read_chunks", "read_public_keys", "read_secret_key", "sign_narinfo", "unpack_nar", "verify_narinfo",
+    "warm_up",
 }
 
 
