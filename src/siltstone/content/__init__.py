@@ -34,10 +34,21 @@ if TYPE_CHECKING:
     from siltstone.content.chunking import warm_up as warm_up
     from siltstone.content.compression import Compressor as Compressor
     from siltstone.content.compression import decompress as decompress
+    from siltstone.content.file_fingerprint import FileFingerprint as FileFingerprint
+    from siltstone.content.hash_batch import HashBatch as HashBatch
+    from siltstone.content.hash_batch import hash_batch as hash_batch
+    from siltstone.content.hash_cache import HashCache as HashCache
+    from siltstone.content.hash_cache import HashCacheStats as HashCacheStats
+    from siltstone.content.hash_cache_file import load_hash_cache as load_hash_cache
+    from siltstone.content.hash_cache_file import save_hash_cache as save_hash_cache
+    from siltstone.content.hash_files import hash_file as hash_file
+    from siltstone.content.hash_files import hash_stream as hash_stream
     from siltstone.content.hash_text import Hash as Hash
     from siltstone.content.hash_text import format_hash as format_hash
     from siltstone.content.hash_text import parse_hash as parse_hash
+    from siltstone.content.hash_threads import HashThreads as HashThreads
     from siltstone.content.hashing import digest_of as digest_of
+    from siltstone.content.hashing import digests_of as digests_of
     from siltstone.content.hashing import new_hasher as new_hasher
     from siltstone.content.manifest import StoredFile as StoredFile
     from siltstone.content.nar import NarReader as NarReader
@@ -140,6 +151,17 @@ _HOMES = {
     "chunk_batch": "siltstone.content.chunk_batch",
     "content_address_path": "siltstone.content.store_path",
     "cut_offsets": "siltstone.content.chunking",
+    "FileFingerprint": "siltstone.content.file_fingerprint",
+    "HashBatch": "siltstone.content.hash_batch",
+    "hash_batch": "siltstone.content.hash_batch",
+    "HashCache": "siltstone.content.hash_cache",
+    "HashCacheStats": "siltstone.content.hash_cache",
+    "load_hash_cache": "siltstone.content.hash_cache_file",
+    "save_hash_cache": "siltstone.content.hash_cache_file",
+    "hash_file": "siltstone.content.hash_files",
+    "hash_stream": "siltstone.content.hash_files",
+    "HashThreads": "siltstone.content.hash_threads",
+    "digests_of": "siltstone.content.hashing",
     "decode_base32": "siltstone.content.base32",
     "decode_base32_batch": "siltstone.content.base32",
     "decompress": "siltstone.content.compression",

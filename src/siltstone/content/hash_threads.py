@@ -1,0 +1,56 @@
+"""When hashing is worth more than one thread: the total of bytes, the mean size of a piece, and the threads that are free.
+
+The defaults are measured; `python benchmarks/peers/hash_threads.py` repeats the measurement and docs/benchmarks.md tells it.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from siltstone.core.budget import KIB, MIB
+from siltstone.core.errors import ConfigError
+from siltstone.core.ordered_map import THREADS_AT_MOST
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HashThreads:
+    """The least work, in bytes, that is shared among threads; *maximum* 0 means all that are free."""
+
+    minimum_total: int = 4 * MIB  # of a batch: below, starting two threads costs more than they save
+    minimum_mean: int = 8 * KIB  # of a batch's pieces: below, the threads wait for each other's hold of the interpreter
+    minimum_single: int = 4 * MIB  # of one buffer or file that BLAKE3 hashes as a tree
+    maximum: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("minimum_total", "minimum_mean", "minimum_single", "maximum"):
+            value = getattr(self, name)
+            if type(value) is not int or value < 0:
+                raise ConfigError(f"expected a number that is not negative, got {value!r}", field=name)
+        if self.maximum > THREADS_AT_MOST:
+            raise ConfigError(f"expected at most {THREADS_AT_MOST}, got {self.maximum}", field="maximum")
+
+    def for_batch(self, total_bytes: int, count: int, *, free: int | None = None) -> int:
+        """Return how many threads hash *count* pieces of *total_bytes* in all, where *free* are free (default: all)."""
+        if count < 2 or total_bytes < self.minimum_total or total_bytes < self.minimum_mean * count:
+            return 1
+        return min(self._available(free), count)
+
+    def for_one(self, size: int, *, free: int | None = None) -> int:
+        """Return how many threads hash one piece of *size* bytes."""
+        return 1 if size < self.minimum_single else self._available(free)
+
+    def _available(self, free: int | None) -> int:
+        found = usable_threads() if free is None else free
+        return max(1, min(found, self.maximum or THREADS_AT_MOST))
+
+
+def usable_threads() -> int:
+    """Return how many threads this process may run at once, by its affinity where the system tells it."""
+    if hasattr(os, "sched_getaffinity"):
+        return min(len(os.sched_getaffinity(0)), THREADS_AT_MOST)
+    return min(os.cpu_count() or 1, THREADS_AT_MOST)
+
+
+AUTOMATIC = HashThreads()
+ONE_THREAD = HashThreads(maximum=1)
