@@ -23,8 +23,8 @@ RANKS = {
 # third-party library -> the only modules that may import it
 ADAPTERS = {
     "blake3": {"content/hashing.py"},
-    "zstandard": {"content/compression.py"},
-    "compression": {"content/compression.py"},
+    "zstandard": {"content/codecs/zstd.py"},
+    "lz4": {"content/codecs/lz4.py"},
     "nacl": {"content/signing.py"},
     "pygit2": {"gitobjects/clone.py"},
     "re2": {"detection/confirm.py"},
@@ -103,9 +103,8 @@ def test_only_the_command_line_reads_the_environment_and_the_terminal(source: Pa
 
 @pytest.mark.parametrize(("library", "places"), ADAPTERS.items(), ids=str)
 def test_an_adapter_exists_and_imports_its_library(library: str, places: set[str]) -> None:
-    if library != "compression":  # the standard library's, on newer Pythons
-        roots = {name.split(".")[0] for place in places for name in imported_names(PACKAGE / place)}
-        assert library in roots
+    roots = {name.split(".")[0] for place in places for name in imported_names(PACKAGE / place)}
+    assert library in roots
 
 
 def loaded_after(statement: str) -> set[str]:

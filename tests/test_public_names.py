@@ -41,6 +41,8 @@ def test_core_names_are_these() -> None:
 
 LAYERS = {
     "content": {
+        "CompressionDictionary", "compress", "compress_into", "decompress_into", "detect_codec", "load_dictionary",
+        "save_dictionary", "train_dictionary",
         "Block", "BufferStrategy", "ChunkBlock", "ChunkPoller", "ChunkReader", "ChunkStore", "ChunkedItem", "Chunker",
         "Compressor", "ContentAddress", "DiscardingSink", "FileFingerprint", "Hash", "HashBatch", "HashCache",
         "HashCacheStats", "HashThreads", "NarDirectory", "NarDirectoryEnd", "NarFile", "NarInfo", "NarLimits", "NarReader",

@@ -8,6 +8,8 @@ import pytest
 import siltstone.content
 
 NAMES = {
+    "CompressionDictionary", "compress", "compress_into", "decompress_into", "detect_codec", "load_dictionary",
+    "save_dictionary", "train_dictionary",
     "Block", "BufferStrategy", "ChunkBlock", "ChunkPoller", "ChunkReader", "ChunkStore", "ChunkedItem", "Chunker",
     "Compressor", "ContentAddress", "DiscardingSink", "FileFingerprint", "Hash", "HashBatch", "HashCache", "HashCacheStats",
     "HashThreads", "NarDirectory", "NarDirectoryEnd", "NarFile", "NarInfo", "NarLimits", "NarReader", "NarSummary",

@@ -32,8 +32,16 @@ if TYPE_CHECKING:
     from siltstone.content.chunking import cut_offsets as cut_offsets
     from siltstone.content.chunking import iter_chunks as iter_chunks
     from siltstone.content.chunking import warm_up as warm_up
+    from siltstone.content.codec_table import detect_codec as detect_codec
     from siltstone.content.compression import Compressor as Compressor
+    from siltstone.content.compression import compress as compress
+    from siltstone.content.compression import compress_into as compress_into
     from siltstone.content.compression import decompress as decompress
+    from siltstone.content.compression import decompress_into as decompress_into
+    from siltstone.content.dictionaries import CompressionDictionary as CompressionDictionary
+    from siltstone.content.dictionaries import load_dictionary as load_dictionary
+    from siltstone.content.dictionaries import save_dictionary as save_dictionary
+    from siltstone.content.dictionaries import train_dictionary as train_dictionary
     from siltstone.content.file_fingerprint import FileFingerprint as FileFingerprint
     from siltstone.content.hash_batch import HashBatch as HashBatch
     from siltstone.content.hash_batch import hash_batch as hash_batch
@@ -112,10 +120,16 @@ _HOMES = {
     "ChunkStore": "siltstone.content.store",
     "ChunkedItem": "siltstone.content.chunk_batch",
     "Chunker": "siltstone.content.chunking",
+    "CompressionDictionary": "siltstone.content.dictionaries",
     "Compressor": "siltstone.content.compression",
     "ContentAddress": "siltstone.content.store_path",
     "DiscardingSink": "siltstone.content.pipeline_block",
+    "FileFingerprint": "siltstone.content.file_fingerprint",
     "Hash": "siltstone.content.hash_text",
+    "HashBatch": "siltstone.content.hash_batch",
+    "HashCache": "siltstone.content.hash_cache",
+    "HashCacheStats": "siltstone.content.hash_cache",
+    "HashThreads": "siltstone.content.hash_threads",
     "NarDirectory": "siltstone.content.nar_format",
     "NarDirectoryEnd": "siltstone.content.nar_format",
     "NarFile": "siltstone.content.nar_format",
@@ -149,23 +163,17 @@ _HOMES = {
     "VerifyReport": "siltstone.content.store",
     "cat_nar": "siltstone.content.nar_listing",
     "chunk_batch": "siltstone.content.chunk_batch",
+    "compress": "siltstone.content.compression",
+    "compress_into": "siltstone.content.compression",
     "content_address_path": "siltstone.content.store_path",
     "cut_offsets": "siltstone.content.chunking",
-    "FileFingerprint": "siltstone.content.file_fingerprint",
-    "HashBatch": "siltstone.content.hash_batch",
-    "hash_batch": "siltstone.content.hash_batch",
-    "HashCache": "siltstone.content.hash_cache",
-    "HashCacheStats": "siltstone.content.hash_cache",
-    "load_hash_cache": "siltstone.content.hash_cache_file",
-    "save_hash_cache": "siltstone.content.hash_cache_file",
-    "hash_file": "siltstone.content.hash_files",
-    "hash_stream": "siltstone.content.hash_files",
-    "HashThreads": "siltstone.content.hash_threads",
-    "digests_of": "siltstone.content.hashing",
     "decode_base32": "siltstone.content.base32",
     "decode_base32_batch": "siltstone.content.base32",
     "decompress": "siltstone.content.compression",
+    "decompress_into": "siltstone.content.compression",
+    "detect_codec": "siltstone.content.codec_table",
     "digest_of": "siltstone.content.hashing",
+    "digests_of": "siltstone.content.hashing",
     "encode_base32": "siltstone.content.base32",
     "encode_base32_batch": "siltstone.content.base32",
     "encode_base32_texts": "siltstone.content.base32",
@@ -174,6 +182,9 @@ _HOMES = {
     "format_hash": "siltstone.content.hash_text",
     "format_narinfo": "siltstone.content.narinfo",
     "get_profile": "siltstone.content.profiles",
+    "hash_batch": "siltstone.content.hash_batch",
+    "hash_file": "siltstone.content.hash_files",
+    "hash_stream": "siltstone.content.hash_files",
     "is_nar": "siltstone.content.nar_format",
     "iter_chunks": "siltstone.content.chunking",
     "iter_chunks_async": "siltstone.content.chunk_async",
@@ -184,6 +195,8 @@ _HOMES = {
     "iter_nar": "siltstone.content.nar",
     "iter_pack_nar": "siltstone.content.nar_pack",
     "list_nar": "siltstone.content.nar_listing",
+    "load_dictionary": "siltstone.content.dictionaries",
+    "load_hash_cache": "siltstone.content.hash_cache_file",
     "nar_tree": "siltstone.content.nar_listing",
     "new_hasher": "siltstone.content.hashing",
     "open_reader": "siltstone.content.chunk_streams",
@@ -195,7 +208,10 @@ _HOMES = {
     "read_chunks": "siltstone.content.chunk_streams",
     "read_public_keys": "siltstone.content.signing",
     "read_secret_key": "siltstone.content.signing",
+    "save_dictionary": "siltstone.content.dictionaries",
+    "save_hash_cache": "siltstone.content.hash_cache_file",
     "sign_narinfo": "siltstone.content.narinfo",
+    "train_dictionary": "siltstone.content.dictionaries",
     "unpack_nar": "siltstone.content.nar_unpack",
     "verify_narinfo": "siltstone.content.narinfo",
     "warm_up": "siltstone.content.chunking",
