@@ -8,21 +8,20 @@ import pytest
 import siltstone.content
 
 NAMES = {
-    "CompressionDictionary", "compress", "compress_into", "decompress_into", "detect_codec", "load_dictionary",
-    "save_dictionary", "train_dictionary",
     "Block", "BufferStrategy", "ChunkBlock", "ChunkPoller", "ChunkReader", "ChunkStore", "ChunkedItem", "Chunker",
-    "Compressor", "ContentAddress", "DiscardingSink", "FileFingerprint", "Hash", "HashBatch", "HashCache", "HashCacheStats",
-    "HashThreads", "NarDirectory", "NarDirectoryEnd", "NarFile", "NarInfo", "NarLimits", "NarReader", "NarSummary",
-    "NarSymlink", "NarWriter", "PROFILES", "Payload", "Pipeline", "PipelineBuilder", "PipelineContext", "PipelineOptions",
-    "PipelineReport", "PipelineRun", "PipelineSummary", "Poll", "PollState", "Profile", "PublicKey", "SecretKey",
-    "Signature", "Sink", "StorePath", "StoreStats", "StoreWriter", "StoredFile", "StreamTotals", "VerifyReport", "cat_nar",
-    "chunk_batch", "content_address_path", "cut_offsets", "decode_base32", "decode_base32_batch", "decompress", "digest_of",
-    "digests_of", "encode_base32", "encode_base32_batch", "encode_base32_texts", "encode_nar", "file_cut_offsets",
-    "format_hash", "format_narinfo", "get_profile", "hash_batch", "hash_file", "hash_stream", "is_nar", "iter_chunks",
-    "iter_chunks_async", "iter_file_chunks", "iter_file_chunks_async", "iter_file_cuts", "iter_in_slices", "iter_nar",
-    "iter_pack_nar", "list_nar", "load_hash_cache", "nar_tree", "new_hasher", "open_reader", "pack_nar", "parse_hash",
-    "parse_narinfo", "parse_public_key", "parse_store_path", "read_chunks", "read_public_keys", "read_secret_key",
-    "save_hash_cache", "sign_narinfo", "unpack_nar", "verify_narinfo", "warm_up",
+    "CompressionDictionary", "Compressor", "ContentAddress", "DiscardingSink", "FileFingerprint", "Hash", "HashBatch",
+    "HashCache", "HashCacheStats", "HashThreads", "NarDirectory", "NarDirectoryEnd", "NarFile", "NarInfo", "NarLimits",
+    "NarReader", "NarSummary", "NarSymlink", "NarWriter", "PROFILES", "Payload", "Pipeline", "PipelineBuilder",
+    "PipelineContext", "PipelineOptions", "PipelineReport", "PipelineRun", "PipelineSummary", "Poll", "PollState", "Profile",
+    "PublicKey", "SecretKey", "Signature", "Sink", "StorePath", "StoreStats", "StoreWriter", "StoredFile", "StreamTotals",
+    "VerifyReport", "cat_nar", "chunk_batch", "compress", "compress_into", "content_address_path", "cut_offsets",
+    "decode_base32", "decode_base32_batch", "decompress", "decompress_into", "detect_codec", "digest_of", "digests_of",
+    "encode_base32", "encode_base32_batch", "encode_base32_texts", "encode_nar", "file_cut_offsets", "format_hash",
+    "format_narinfo", "get_profile", "hash_batch", "hash_file", "hash_stream", "is_nar", "iter_chunks", "iter_chunks_async",
+    "iter_file_chunks", "iter_file_chunks_async", "iter_file_cuts", "iter_in_slices", "iter_nar", "iter_pack_nar", "list_nar",
+    "load_dictionary", "load_hash_cache", "nar_tree", "new_hasher", "open_reader", "pack_nar", "parse_hash", "parse_narinfo",
+    "parse_public_key", "parse_store_path", "read_chunks", "read_public_keys", "read_secret_key", "save_dictionary",
+    "save_hash_cache", "sign_narinfo", "train_dictionary", "unpack_nar", "verify_narinfo", "warm_up",
 }
 
 
