@@ -24,6 +24,7 @@ COMMANDS = {
     "scan": ("siltstone.cli.scan", "search every blob of a repository's history for secrets"),
     "index": ("siltstone.cli.index", "list the entities and relations of a folder's source code"),
     "query": ("siltstone.cli.query", "ask the graph: who implements, what breaks, where is the cycle"),
+    "chunk": ("siltstone.cli.chunk", "list the content-defined chunks of files, with their hashes"),
     "store": ("siltstone.cli.store", "keep files in a de-duplicating chunk store, and restore them"),
     "scip": ("siltstone.cli.scip", "show what a SCIP index holds"),
     "status": ("siltstone.cli.status", "show versions, kernels and the inflate backend"),

@@ -35,7 +35,8 @@ def source_of(file: Any) -> ByteSource:
     It is read from where it stands and not closed.  Short reads are fine; None, or BlockingIOError, says that nothing is
     there yet.
     """
-    if isinstance(file, (io.BufferedReader, io.BufferedRandom)):  # as soon as there is something; what other classes inherit copies once more
+    if isinstance(file, (io.BufferedReader, io.BufferedRandom)):
+        # Returns as soon as there is something.  What other classes inherit under this name copies once more.
         return _FillingSource(file.readinto1)
     for name in ("readinto", "recv_into"):
         method = getattr(file, name, None)
