@@ -56,6 +56,7 @@ LAYERS = {
         "pack_nar", "parse_hash", "parse_narinfo", "parse_public_key", "parse_store_path", "read_chunks", "read_public_keys",
         "read_secret_key", "save_dictionary", "save_hash_cache", "sign_narinfo", "train_dictionary", "unpack_nar",
         "verify_narinfo", "warm_up",
+        "NarChunk", "NarChunker", "NarSpan", "chunks_by_entry", "iter_nar_chunks",
     },
     "gitobjects": {
         "CommitHistory", "CommitRecord", "Context", "CoverageLedger", "GitObject", "Kind", "ObjectBlock", "ObjectDatabase",

@@ -22,6 +22,7 @@ NAMES = {
     "load_dictionary", "load_hash_cache", "nar_tree", "new_hasher", "open_reader", "pack_nar", "parse_hash", "parse_narinfo",
     "parse_public_key", "parse_store_path", "read_chunks", "read_public_keys", "read_secret_key", "save_dictionary",
     "save_hash_cache", "sign_narinfo", "train_dictionary", "unpack_nar", "verify_narinfo", "warm_up",
+    "NarChunk", "NarChunker", "NarSpan", "chunks_by_entry", "iter_nar_chunks",
 }
 
 

@@ -61,6 +61,11 @@ if TYPE_CHECKING:
     from siltstone.content.manifest import StoredFile as StoredFile
     from siltstone.content.nar import NarReader as NarReader
     from siltstone.content.nar import iter_nar as iter_nar
+    from siltstone.content.nar_chunking import NarChunk as NarChunk
+    from siltstone.content.nar_chunking import NarChunker as NarChunker
+    from siltstone.content.nar_chunking import NarSpan as NarSpan
+    from siltstone.content.nar_chunking import chunks_by_entry as chunks_by_entry
+    from siltstone.content.nar_chunking import iter_nar_chunks as iter_nar_chunks
     from siltstone.content.nar_format import NarDirectory as NarDirectory
     from siltstone.content.nar_format import NarDirectoryEnd as NarDirectoryEnd
     from siltstone.content.nar_format import NarFile as NarFile
@@ -130,12 +135,15 @@ _HOMES = {
     "HashCache": "siltstone.content.hash_cache",
     "HashCacheStats": "siltstone.content.hash_cache",
     "HashThreads": "siltstone.content.hash_threads",
+    "NarChunk": "siltstone.content.nar_chunking",
+    "NarChunker": "siltstone.content.nar_chunking",
     "NarDirectory": "siltstone.content.nar_format",
     "NarDirectoryEnd": "siltstone.content.nar_format",
     "NarFile": "siltstone.content.nar_format",
     "NarInfo": "siltstone.content.narinfo",
     "NarLimits": "siltstone.content.nar_format",
     "NarReader": "siltstone.content.nar",
+    "NarSpan": "siltstone.content.nar_chunking",
     "NarSummary": "siltstone.content.nar_pack",
     "NarSymlink": "siltstone.content.nar_format",
     "NarWriter": "siltstone.content.nar_writer",
@@ -163,6 +171,7 @@ _HOMES = {
     "VerifyReport": "siltstone.content.store",
     "cat_nar": "siltstone.content.nar_listing",
     "chunk_batch": "siltstone.content.chunk_batch",
+    "chunks_by_entry": "siltstone.content.nar_chunking",
     "compress": "siltstone.content.compression",
     "compress_into": "siltstone.content.compression",
     "content_address_path": "siltstone.content.store_path",
@@ -193,6 +202,7 @@ _HOMES = {
     "iter_file_cuts": "siltstone.content.chunk_threads",
     "iter_in_slices": "siltstone.content.chunk_slices",
     "iter_nar": "siltstone.content.nar",
+    "iter_nar_chunks": "siltstone.content.nar_chunking",
     "iter_pack_nar": "siltstone.content.nar_pack",
     "list_nar": "siltstone.content.nar_listing",
     "load_dictionary": "siltstone.content.dictionaries",
