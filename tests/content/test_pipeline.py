@@ -6,6 +6,7 @@ import hashlib
 import io
 import random
 import threading
+import tracemalloc
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,12 +15,12 @@ from blake3 import blake3
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from siltstone.content.block_source import BufferPool, open_blocks
+from siltstone.content.block_source import BufferPool, longest_block, open_blocks
 from siltstone.content.chunking import iter_chunks
 from siltstone.content.compression import Compressor
 from siltstone.content.pipeline import Pipeline, PipelineContext, PipelineOptions
 from siltstone.content.pipeline_block import Block, DiscardingSink, Payload
-from siltstone.content.profiles import Profile
+from siltstone.content.profiles import PROFILES, Profile
 from siltstone.core import Budget, BudgetExceeded, ConfigError, Metrics, Progress
 
 SMALL = Profile(minimum=64, target=256, maximum=1024)
@@ -229,6 +230,7 @@ def test_blocks_stay_valid_where_a_sink_keeps_them():
 
 def test_buffers_are_used_again_once_nobody_looks_into_them():
     pool = BufferPool(2)
+    pool.fit(longest_block(1_000, SMALL))
     with open_blocks(io.BytesIO(bytes(10_000)), SMALL, pool) as blocks:
         first = blocks.next_block(1_000)
         assert not pool.give(first.buffer)
@@ -316,3 +318,49 @@ def test_any_budget_gives_the_same_result_or_says_that_it_is_too_small(data, wor
         assert error.needed_bytes > limit == error.limit_bytes  # noqa: PT017 - either outcome is right
     assert budget.reserved("pipeline") == 0
     assert budget.peak("pipeline") <= limit
+
+
+def test_runs_side_by_side_share_threads_and_budget():
+    sources = [some_data(seed, 300_000) for seed in range(4)]
+    budget, results = Budget(pipeline=6 << 20), {}
+    with ThreadPoolExecutor(2) as pool:
+        context = PipelineContext(executor=pool, workers=2, budget=budget)
+
+        def work(at: int) -> None:
+            sink = KeepingSink()
+            options = PipelineOptions(profile=SMALL, block_bytes=50_000, blocks=3)
+            Pipeline(options, context).run(io.BytesIO(sources[at]), sink, stream=0)
+            results[at] = sink.result()
+
+        threads = [threading.Thread(target=work, args=(at,)) for at in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert results == {at: plainly([data], SMALL) for at, data in enumerate(sources)}
+    assert budget.reserved("pipeline") == 0
+
+
+@pytest.mark.parametrize("limit_mib", [3, 6, 12])
+def test_the_memory_that_python_gave_out_stays_within_the_hard_limit(limit_mib):
+    """The allocator counts: all that a run holds at once is no more than its budget says, and a little for the run itself."""
+    data, profile = random.Random(3).randbytes(12 << 20), PROFILES["fastcdc-16k"]
+    budget = Budget(pipeline=limit_mib << 20)
+
+    class ForgettingSink(DiscardingSink):
+        def put(self, block: Block) -> None:
+            pass
+
+    pipeline = Pipeline(PipelineOptions(profile=profile, block_bytes=512 << 10, blocks=64),
+                        PipelineContext(workers=3, budget=budget))
+    pipeline.run(io.BytesIO(data), ForgettingSink())  # loads what is loaded once
+    tracemalloc.start()
+    try:
+        source, before = io.BytesIO(data), tracemalloc.get_traced_memory()[0]
+        pipeline.run(source, ForgettingSink())
+        peak = tracemalloc.get_traced_memory()[1] - before
+    finally:
+        tracemalloc.stop()
+    assert budget.peak("pipeline") <= limit_mib << 20
+    assert peak <= budget.peak("pipeline") + (256 << 10)
+    assert peak > budget.peak("pipeline") // 4  # the account is of this size, not of another

@@ -7,6 +7,7 @@ import random
 import sys
 
 import pytest
+from blake3 import blake3
 
 from siltstone.content.buffer_plan import ADAPTIVE, FIXED, BufferPlan
 from siltstone.content.pipeline import Pipeline, PipelineContext, PipelineOptions
@@ -204,6 +205,29 @@ def test_a_run_under_pressure_stores_the_same_in_less_memory():
         results.append(sink.digests)
     assert results[0] == results[1]
     assert peaks[1] < peaks[0]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_pressure_that_comes_and_goes_changes_no_result(workers):
+    system, sink, sizes = System(), DiscardingSink(), []
+
+    class WatchingSink(DiscardingSink):
+        def put(self, block):
+            super().put(block)
+            sizes.append(len(block.data))
+            system.short = block.index % 16 < 10
+
+    context = PipelineContext(workers=workers, read_memory_state=system.state)
+    options = PipelineOptions(profile=SMALL, block_bytes=200_000, blocks=4, strategy=ADAPTIVE)
+    with Pipeline(options, context).open(WatchingSink()) as run:
+        run._plan._clock = system.clock
+        totals = run.add([DATA * 20])
+    Pipeline(OPTIONS).run(DATA, sink)
+    assert totals.size == sum(sizes) == len(DATA) * 20
+    assert totals.digest == blake3(DATA * 20).hexdigest()
+    assert min(sizes[:-1]) < 100_000 < max(sizes)
+    assert run._plan.reductions > 4
+    assert context.budget.reserved("pipeline") == 0
 
 
 def test_a_builder_makes_what_the_options_say():

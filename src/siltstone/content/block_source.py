@@ -19,6 +19,11 @@ from siltstone.core.errors import ConfigError
 SCANNER_SLACK = 64  # bytes by which a scanner may decide later than at the longest chunk
 
 
+def longest_block(block_bytes: int, profile: Profile) -> int:
+    """Return the most bytes of a block for which *block_bytes* were read: an open chunk from before lies in front."""
+    return block_bytes + profile.maximum + SCANNER_SLACK
+
+
 class RawBlock(NamedTuple):
     """Whole chunks: *offset* in the stream, *data*, and the *ends* in it; *buffer* is what *data* lies in, if it is ours."""
 
@@ -35,32 +40,36 @@ class BlockSource(Protocol):
     cut_seconds: float
 
     def buffer_bytes(self, block_bytes: int) -> int:
-        """Return the memory that the next block takes when *block_bytes* are read for it."""
+        """Return the memory of ours that the next block takes when *block_bytes* are read for it; 0: none from the pool."""
 
     def next_block(self, block_bytes: int) -> RawBlock | None:
         """Return the next block, None at the end."""
 
 
 class BufferPool:
-    """Buffers to be used again: fresh memory costs a page fault for every 4 KiB. One thread."""
+    """Buffers of one size to be used again: fresh memory costs a page fault for every 4 KiB. One thread."""
 
     def __init__(self, count: int) -> None:
         self._free: list[bytearray] = []
         self._count = count
-
-    def take(self, size: int) -> bytearray:
-        """Return a buffer of *size* bytes, its content undefined; the pool is emptied before the size changes."""
-        if not self._free:
-            return bytearray(size)
-        assert len(self._free[-1]) == size, "the pool holds buffers of another size"
-        return self._free.pop()
+        self.size = 0
 
     def __len__(self) -> int:
         return len(self._free)
 
+    def fit(self, size: int) -> None:
+        """Hold buffers of *size* bytes from now on, and none of another size."""
+        if size != self.size:
+            self.size = size
+            self._free.clear()
+
+    def take(self) -> bytearray:
+        """Return a buffer, its content undefined."""
+        return self._free.pop() if self._free else bytearray(self.size)
+
     def give(self, buffer: bytearray) -> bool:
-        """Take a buffer back and return True; one that somebody still looks into is left to him."""
-        if len(self._free) >= self._count:
+        """Take a buffer back and return True; one of another size, or that somebody still looks into, is left to him."""
+        if len(buffer) != self.size or len(self._free) >= self._count:
             return False
         try:
             buffer.append(buffer.pop())  # refused as long as a view exists, as any change of size is
@@ -73,13 +82,9 @@ class BufferPool:
         """Let all free buffers go."""
         self._free.clear()
 
-    def one_of_bytes(self) -> int:
-        """Return the size of one free buffer, 0 where there is none; all have the same."""
-        return len(self._free[-1]) if self._free else 0
-
     def free_bytes(self) -> int:
         """Return the bytes of all free buffers."""
-        return sum(map(len, self._free))
+        return self.size * len(self._free)
 
 
 class StreamBlocks:
@@ -95,14 +100,15 @@ class StreamBlocks:
 
     def buffer_bytes(self, block_bytes: int) -> int:
         """Return the size of the buffer, and of the open chunk that is carried on after it."""
-        return block_bytes + 2 * (self._profile.maximum + SCANNER_SLACK)
+        return longest_block(block_bytes, self._profile) + self._profile.maximum + SCANNER_SLACK
 
     def next_block(self, block_bytes: int) -> RawBlock | None:
         """Return the next *block_bytes* of the source, as far as whole chunks go."""
         self.read_seconds = self.cut_seconds = 0.0
         if self._ended:
             return None
-        buffer = self._pool.take(block_bytes + self._profile.maximum + SCANNER_SLACK)
+        self._pool.fit(longest_block(block_bytes, self._profile))
+        buffer = self._pool.take()
         view, filled = memoryview(buffer), len(self._carried)
         view[:filled] = self._carried
         ends: list[int] = []

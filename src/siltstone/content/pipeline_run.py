@@ -15,7 +15,7 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExec
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from siltstone.content.block_source import SCANNER_SLACK, BlockSource, BufferPool, open_blocks
+from siltstone.content.block_source import BlockSource, BufferPool, longest_block, open_blocks
 from siltstone.content.buffer_plan import BufferPlan
 from siltstone.content.hashing import new_hasher
 from siltstone.content.pipeline import Pipeline
@@ -161,7 +161,7 @@ class PipelineRun:
         """Wait for room, then read a block; it holds the worst case of its payloads from now on, so it can always go on."""
         block_bytes, needed = self._make_room(blocks)
         own, pooled = blocks.buffer_bytes(block_bytes), self._pool.free_bytes()
-        missing = needed - (self._pool.one_of_bytes() if own else 0)  # what is in the pool is paid for
+        missing = needed - (self._pool.size if own and len(self._pool) else 0)  # what is in the pool is paid for
         self._reserve(missing)
         raw = blocks.next_block(block_bytes)
         if raw is None:
@@ -175,14 +175,15 @@ class PipelineRun:
 
     def _make_room(self, blocks: BlockSource) -> tuple[int, int]:
         """Return how much to read and what it needs, once blocks and bytes are left for it."""
-        context, before = self._context, self._plan.block_bytes
+        context, profile = self._context, self._options.profile
         while True:
             self._plan.update()
-            if self._plan.is_reduced or self._plan.block_bytes != before:
-                self._empty_pool()
             block_bytes = self._plan.block_bytes
-            longest = block_bytes + self._options.profile.maximum + SCANNER_SLACK
-            most_chunks = longest // max(1, self._options.profile.minimum - 2) + 1
+            longest = longest_block(block_bytes, profile)
+            if self._plan.is_reduced or longest != self._pool.size:
+                self._empty_pool()
+                self._pool.fit(longest)
+            most_chunks = longest // max(1, profile.minimum - 2) + 1
             needed = blocks.buffer_bytes(block_bytes) + packed_size_limit(longest, most_chunks)
             waiting = len(self._hashing) + len(self._packing)
             if waiting < self._plan.blocks and context.budget.has_room(context.budget_name, needed):
