@@ -1,4 +1,4 @@
-"""The content layer: chunking, storing and restoring as a user calls them. Kernels and codecs move these as well."""
+"""The content layer: storing and restoring as a user calls them. Kernels and codecs move these as well."""
 
 import io
 import random
@@ -6,7 +6,6 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from siltstone.content.chunking import Chunker, cut_offsets
 from siltstone.content.store import ChunkStore
 
 MIB = 1 << 20
@@ -18,27 +17,6 @@ def mixed_content(size: int) -> bytes:
     rng = random.Random(1966)
     words = b" ".join(rng.choices(WORDS, k=size // 8))[: size // 2]
     return words + rng.randbytes(size - len(words))
-
-
-class Chunking:
-    """32 MiB, whole and pushed in pieces of 1 MiB."""
-
-    def setup(self) -> None:
-        self.data = mixed_content(32 * MIB)
-        view = memoryview(self.data)
-        self.pieces = [view[start:start + MIB] for start in range(0, len(view), MIB)]
-
-    def time_cut_offsets(self) -> None:
-        cut_offsets(self.data)
-
-    def time_chunker(self) -> None:
-        chunker = Chunker()
-        for piece in self.pieces:
-            chunker.feed(piece)
-        chunker.finish()
-
-    def peakmem_chunker(self) -> None:
-        self.time_chunker()
 
 
 class Store:
