@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import random
 import signal
 import threading
@@ -14,7 +15,7 @@ import pytest
 from siltstone.content.pipeline import Pipeline, PipelineContext, PipelineOptions
 from siltstone.content.pipeline_block import Block, DiscardingSink, Payload
 from siltstone.content.profiles import Profile
-from siltstone.core import Budget, BudgetExceeded, Cancelled, ConfigError, Progress
+from siltstone.core import Budget, BudgetExceeded, Cancelled, ConfigError, CorruptDataError, Progress
 
 PROFILE = Profile(minimum=2048, target=8192, maximum=32768)
 BLOCK_BYTES = 50_000  # above what is done without a worker
@@ -222,7 +223,7 @@ def test_an_error_between_two_streams_ends_the_run():
     assert context.budget.reserved("pipeline") == 0
 
 
-@pytest.mark.parametrize(("count", "problem"), [(None, "wait"), (-1, "claims"), (1 << 30, "claims")])
+@pytest.mark.parametrize(("count", "problem"), [(None, "wait"), (-1, "gave"), (1 << 30, "gave")])
 def test_a_source_that_lies_is_refused(count, problem):
     class Liar:
         def readinto(self, window):
@@ -235,7 +236,7 @@ def test_a_source_that_lies_is_refused(count, problem):
         def read(self, size):
             return None if count is None else bytes(size + 1)
 
-    with pytest.raises(ConfigError, match=r"wait|claims"):
+    with pytest.raises(ConfigError, match=r"wait|gave"):
         Pipeline(OPTIONS).run(CopyingLiar(), DiscardingSink())
 
 
@@ -265,3 +266,18 @@ def test_memory_that_others_hold_is_respected():
     with pytest.raises(BudgetExceeded):
         Pipeline(OPTIONS, PipelineContext(budget=budget, workers=2)).run(io.BytesIO(DATA), DiscardingSink())
     assert budget.reserved("pipeline") == 2 * alone - alone // 2
+
+
+def test_a_file_that_shrinks_while_it_is_read_is_a_typed_error(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(DATA)
+
+    class TruncatingSink(BlocksSink):
+        def put(self, block: Block) -> None:
+            super().put(block)
+            os.truncate(path, BLOCK_BYTES)
+
+    context, sink = PipelineContext(), TruncatingSink()
+    with pytest.raises(CorruptDataError):
+        Pipeline(OPTIONS, context).run(path, sink)
+    assert context.budget.reserved("pipeline") == 0

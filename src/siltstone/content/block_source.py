@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple, Protocol
 
 from siltstone.content import kernels
 from siltstone.content.profiles import Profile
+from siltstone.content.sources import ByteSource, open_source, source_of
 from siltstone.core.errors import ConfigError
 
 SCANNER_SLACK = 64  # bytes by which a scanner may decide later than at the longest chunk
@@ -88,10 +89,10 @@ class BufferPool:
 
 
 class StreamBlocks:
-    """Blocks of what *read_into* gives; the open chunk at the end of one is copied to the front of the next."""
+    """Blocks of what *source* gives; the open chunk at the end of one is copied to the front of the next."""
 
-    def __init__(self, read_into: Callable[[memoryview], int], profile: Profile, pool: BufferPool) -> None:
-        self._read_into, self._profile, self._pool = read_into, profile, pool
+    def __init__(self, source: ByteSource, profile: Profile, pool: BufferPool) -> None:
+        self._source, self._profile, self._pool = source, profile, pool
         self._scanner = kernels.scanner(profile)
         self._carried = b""
         self._base = 0  # offset in the stream where the open chunk starts
@@ -127,12 +128,9 @@ class StreamBlocks:
         """Return *window*, full, or as far as the source reaches."""
         start, filled = time.perf_counter(), 0
         while filled < len(window):
-            rest = window[filled:]
-            count = self._read_into(rest)
+            count = self._source.read_into(window[filled:])
             if count is None:
                 raise ConfigError("expected a file that blocks, got one that would have to wait", field="source")
-            if not 0 <= count <= len(rest):
-                raise ConfigError(f"a read of {len(rest)} bytes claims to have given {count}", field="source")
             if count == 0:
                 break
             filled += count
@@ -184,21 +182,22 @@ def open_blocks(source: Any, profile: Profile, pool: BufferPool) -> Iterator[Blo
 
     A path is closed at the end, a file object stays open. Raises TypeError for anything else.
     """
+    view = _view_of(source)
+    if view is not None:
+        yield BufferBlocks(view, profile)
+        return
     if isinstance(source, (str, os.PathLike)):
-        with open(source, "rb", buffering=0) as file:
-            if hasattr(os, "posix_fadvise") and file.seekable():
-                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_SEQUENTIAL)
-            yield StreamBlocks(file.readinto, profile, pool)
-    elif hasattr(source, "readinto") or hasattr(source, "read"):
-        yield StreamBlocks(_reader_of(source), profile, pool)
+        opened = open_source(source)
+    elif any(hasattr(source, name) for name in ("readinto", "recv_into", "read")):
+        opened = source_of(source)
+    elif isinstance(source, Iterable):
+        opened = _Pieces(source)
     else:
-        view = _view_of(source)
-        if view is not None:
-            yield BufferBlocks(view, profile)
-        elif isinstance(source, Iterable):
-            yield StreamBlocks(_reader_of_pieces(source), profile, pool)
-        else:
-            raise TypeError(f"expected a path, a file, a buffer or an iterable of buffers, got {type(source).__name__}")
+        raise TypeError(f"expected a path, a file, a buffer or an iterable of buffers, got {type(source).__name__}")
+    try:
+        yield StreamBlocks(opened, profile, pool)
+    finally:
+        opened.close()
 
 
 def _view_of(source: Any) -> memoryview | None:
@@ -208,37 +207,24 @@ def _view_of(source: Any) -> memoryview | None:
         return None
 
 
-def _reader_of(file: Any) -> Callable[[memoryview], int]:
-    if hasattr(file, "readinto"):
-        read_into: Callable[[memoryview], int] = file.readinto
-        return read_into
+class _Pieces:
+    """Buffers one after the other, as one source."""
 
-    def read_copy(window: memoryview) -> int:
-        data = file.read(len(window))
-        if data is None:
-            raise ConfigError("expected a file that blocks, got one that would have to wait", field="source")
-        piece = memoryview(data).cast("B")
-        if len(piece) <= len(window):
-            window[:len(piece)] = piece
-        return len(piece)
+    def __init__(self, pieces: Iterable[Any]) -> None:
+        self._iterator = iter(pieces)
+        self._rest = memoryview(b"")
 
-    return read_copy
-
-
-def _reader_of_pieces(pieces: Iterable[Any]) -> Callable[[memoryview], int]:
-    iterator = iter(pieces)
-    rest = memoryview(b"")
-
-    def read_into(window: memoryview) -> int:
-        nonlocal rest
-        while not rest:
-            piece = next(iterator, None)
+    def read_into(self, room: memoryview, /) -> int | None:
+        while not self._rest:
+            piece = next(self._iterator, None)
             if piece is None:
                 return 0
-            rest = memoryview(piece).cast("B")
-        count = min(len(rest), len(window))
-        window[:count] = rest[:count]
-        rest = rest[count:]
+            self._rest = memoryview(piece).cast("B")
+        count = min(len(self._rest), len(room))
+        room[:count] = self._rest[:count]
+        self._rest = self._rest[count:]
         return count
 
-    return read_into
+    def close(self) -> None:
+        """Leave the iterable to the caller."""
+        self._rest = memoryview(b"")

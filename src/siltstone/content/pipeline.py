@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from siltstone.content.buffer_plan import FIXED, STRATEGIES
 from siltstone.content.compression import Compressor
-from siltstone.content.hashing import ALGORITHMS, BLAKE3, digest_of
+from siltstone.content.hashing import ALGORITHMS, BLAKE3, digests_of
 from siltstone.content.pipeline_block import DigestChunks, Pack, Payload, Sink
 from siltstone.content.profiles import DEFAULT_PROFILE, Profile
 from siltstone.core.budget import MIB, Budget
@@ -133,6 +133,6 @@ def pack_chunks_one_by_one(compressor: Compressor) -> Pack:
 
 def _digests_by(algorithm: str) -> DigestChunks:
     def digest_chunks(chunks: Sequence[memoryview]) -> list[bytes]:
-        return [digest_of(chunk, algorithm=algorithm) for chunk in chunks]
+        return digests_of(chunks, algorithm=algorithm)
 
     return digest_chunks
