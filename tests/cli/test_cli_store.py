@@ -48,36 +48,36 @@ def fails(tmp_path, monkeypatch, capsys):
 
 def test_a_file_goes_in_and_comes_back(silt, tmp_path):
     (tmp_path / "in.bin").write_bytes(DATA)
-    put = json.loads(silt("put", "st", "in.bin", "--json").stdout)
+    put = json.loads(silt("put", "--store", "st", "in.bin", "--json").stdout)
     assert put["files"][0]["size"] == len(DATA)
     assert put["new_chunks"] == put["chunks"] > 1
     (tmp_path / "in.bin").unlink()
-    done = silt("get", "st", "in.bin")
+    done = silt("get", "--store", "st", "in.bin")
     assert (tmp_path / "in.bin").read_bytes() == DATA
     assert b"PROGRESS:" in done.stderr
-    assert silt("get", "st", "in.bin", "-o", "other", "--quiet").stderr == b""
+    assert silt("get", "--store", "st", "in.bin", "-o", "other", "--quiet").stderr == b""
     assert (tmp_path / "other").read_bytes() == DATA
 
 
 def test_streams_go_in_and_come_back(silt):
-    silt("put", "st", "-", "--name", "stream", input=DATA)
-    assert silt("get", "st", "stream", "-o", "-").stdout == DATA
+    silt("put", "--store", "st", "-", "--name", "stream", input=DATA)
+    assert silt("get", "--store", "st", "stream", "-o", "-").stdout == DATA
 
 
 def test_list_and_verify(silt, tmp_path):
     for name in ("b", "a"):
         (tmp_path / name).write_bytes(DATA)
-    silt("put", "st", "b", "a")
-    listed = json.loads(silt("list", "st", "--json").stdout)
+    silt("put", "--store", "st", "b", "a")
+    listed = json.loads(silt("list", "--store", "st", "--json").stdout)
     assert [file["name"] for file in listed["files"]] == ["a", "b"]
     assert listed["stats"]["bytes"] == 2 * len(DATA)
     assert listed["stats"]["chunk_bytes"] == len(DATA)
-    assert silt("list", "st").stdout.count(b"\n") == 2
-    assert json.loads(silt("verify", "st", "--json").stdout)["problems"] == []
+    assert silt("list", "--store", "st").stdout.count(b"\n") == 2
+    assert json.loads(silt("verify", "--store", "st", "--json").stdout)["problems"] == []
     [pack] = (tmp_path / "st" / "packs").iterdir()
     pack.write_bytes(pack.read_bytes()[:100] + b"?" + pack.read_bytes()[101:])
-    assert b"digest" in silt("verify", "st", code=2).stdout
-    error = json.loads(silt("get", "st", "a", "-o", "x", "--json", code=2).stdout)["error"]
+    assert b"digest" in silt("verify", "--store", "st", code=2).stdout
+    error = json.loads(silt("get", "--store", "st", "a", "-o", "x", "--json", code=2).stdout)["error"]
     assert error["code"] == "corrupt"
     assert not (tmp_path / "x").exists()
 
@@ -86,35 +86,63 @@ def test_clear_errors(fails, tmp_path):
     (tmp_path / "a").write_bytes(b"1")
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "a").write_bytes(b"2")
-    assert "already: a" in fails(1, "put", "st", "a", "sub/a")
-    assert "absent: No such file" in fails(4, "put", "st", "a", "absent")
-    assert "Is a directory" in fails(4, "put", "st", "sub")
-    fails(0, "put", "st", "a")
-    assert "already: a" in fails(1, "put", "st", "sub/a")
-    fails(0, "put", "st", "sub/a", "--replace")
-    assert "b: the store has no file of this name" in fails(1, "get", "st", "b")
-    assert "--force" in fails(1, "get", "st", "a")
-    fails(0, "get", "st", "a", "--force")
+    assert "already: a" in fails(1, "put", "--store", "st", "a", "sub/a")
+    assert "absent: No such file" in fails(4, "put", "--store", "st", "a", "absent")
+    assert "Is a directory" in fails(4, "put", "--store", "st", "sub")
+    fails(0, "put", "--store", "st", "a")
+    assert "already: a" in fails(1, "put", "--store", "st", "sub/a")
+    fails(0, "put", "--store", "st", "sub/a", "--replace")
+    assert "b: the store has no file of this name" in fails(1, "get", "--store", "st", "b")
+    assert "--force" in fails(1, "get", "--store", "st", "a")
+    fails(0, "get", "--store", "st", "a", "--force")
     assert (tmp_path / "a").read_bytes() == b"2"
-    assert "no chunk store" in fails(1, "list", "sub")
-    assert "no chunk store" in fails(3, "put", "sub", "a")
-    assert "fastcdc-8k" in fails(1, "put", "new", "a", "--profile", "huge")
+    assert "no chunk store" in fails(1, "list", "--store", "sub")
+    assert "no chunk store" in fails(3, "put", "--store", "sub", "a")
+    assert "fastcdc-8k" in fails(1, "put", "--store", "new", "a", "--profile", "huge")
     assert not (tmp_path / "new").exists()
-    assert "json" in fails(1, "get", "st", "a", "-o", "-", "--json")
-    assert "required" in fails(1, "put", "st")
-    assert "--name" in fails(1, "put", "st", "-")
+    assert "json" in fails(1, "get", "--store", "st", "a", "-o", "-", "--json")
+    assert "required" in fails(1, "put", "--store", "st")
+    assert "--name" in fails(1, "put", "--store", "st", "-")
+
+
+def test_what_nobody_needs_is_freed(silt, fails, tmp_path):
+    (tmp_path / "a").write_bytes(DATA)
+    (tmp_path / "b").write_bytes(random.Random(12).randbytes(300_000))
+    silt("put", "--store", "st", "a", "b")
+    assert b"2 files of 600,000 bytes" in silt("stats", "--store", "st").stdout
+    assert json.loads(silt("stats", "--store", "st", "--json").stdout)["stats"]["files"] == 2
+    assert "zz: the store has no file" in fails(1, "delete", "--store", "st", "a", "zz")
+    silt("delete", "--store", "st", "a")
+    would = json.loads(silt("gc", "--store", "st", "--dry-run", "--json").stdout)
+    assert would["dry_run"]
+    assert would["chunks_removed"] > 1
+    before = json.loads(silt("stats", "--store", "st", "--json").stdout)["stats"]["stored_bytes"]
+    assert b"freed" in silt("gc", "--store", "st", "--quiet").stdout
+    after = json.loads(silt("stats", "--store", "st", "--json").stdout)["stats"]["stored_bytes"]
+    assert before - after > 250_000
+    silt("get", "--store", "st", "b", "--force")
+    assert "waste" in fails(1, "gc", "--store", "st", "--waste", "7")
+
+
+def test_timings_name_the_stage_that_took_longest(silt, tmp_path):
+    (tmp_path / "a").write_bytes(DATA)
+    shown = silt("put", "--store", "st", "a", "--timings").stderr
+    assert b"compress" in shown
+    assert b"limit" in shown
+    timed = json.loads(silt("put", "--store", "st2", "a", "--timings", "--json").stdout)["timings"]
+    assert set(timed["stages"]) >= {"read", "cut", "hash", "compress", "put"}
 
 
 def test_a_device_is_written_and_not_replaced(silt, tmp_path):
     (tmp_path / "a").write_bytes(DATA)
-    silt("put", "st", "a")
-    silt("get", "st", "a", "-o", "/dev/null")
+    silt("put", "--store", "st", "a")
+    silt("get", "--store", "st", "a", "-o", "/dev/null")
     assert not os.path.isfile("/dev/null")
 
 
 def test_a_name_that_is_no_text_is_shown_escaped(silt, tmp_path):
     name = os.fsdecode(b"caf\xe9")
     (tmp_path / name).write_bytes(DATA)
-    assert rb"caf\udce9" in silt("put", "st", name).stdout
-    assert rb"caf\udce9" in silt("list", "st").stdout
-    silt("get", "st", name, "--force")
+    assert rb"caf\udce9" in silt("put", "--store", "st", name).stdout
+    assert rb"caf\udce9" in silt("list", "--store", "st").stdout
+    silt("get", "--store", "st", name, "--force")

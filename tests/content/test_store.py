@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from siltstone.content import store_writer
+from siltstone.content import pack_sink, store_writer
 from siltstone.content.profiles import Profile
 from siltstone.content.store import ChunkStore
 from siltstone.content.store_folder import encode_format, read_format
@@ -52,14 +52,15 @@ def test_files_come_back_byte_for_byte(tmp_path_factory, files):
 def test_short_reads_of_the_source_change_nothing(store):
     data = random.Random(5).randbytes(50_000)
 
-    class Slow(io.RawIOBase):
+    class Slow:
         place = 0
 
         def read(self, size=-1):
-            self.place += 777
-            return data[self.place - 777:self.place]
+            size = min(size, 777)
+            self.place += size
+            return data[self.place - size:self.place]
 
-    assert store.put("slow", Slow()).digest == put(store, "fast", data).digest
+    assert store.put("slow", Slow()).root == put(store, "fast", data).root
     assert content_of(store, "slow") == data
 
 
@@ -125,7 +126,7 @@ def test_a_missing_name_is_not_found(store):
 
 
 def test_an_error_of_the_source_stores_nothing(store):
-    class Broken(io.RawIOBase):
+    class Broken:
         def read(self, size=-1):
             raise OSError(5, "broken disk")
 
@@ -163,8 +164,8 @@ def test_a_reader_sees_what_was_published_after_it_opened(store):
 
 
 def test_a_full_pack_is_closed_and_the_next_one_begun(store, monkeypatch):
-    monkeypatch.setattr(store_writer, "PACK_BYTES", 10_000)
-    monkeypatch.setattr(store_writer, "_WINDOW_BYTES", 4096)
+    monkeypatch.setattr(pack_sink, "PACK_BYTES", 10_000)
+    monkeypatch.setattr(store_writer, "BLOCK_BYTES", 4096)
     data = random.Random(4).randbytes(100_000)
     put(store, "large", data)
     put(store, "again", data)
@@ -189,8 +190,8 @@ def test_opening_says_what_is_wrong(tmp_path):
 
 def test_a_newer_format_is_a_store_error(tmp_path):
     ChunkStore.open(tmp_path / "store", create=True).close()
-    (tmp_path / "store" / "format").write_bytes(encode_format(SMALL, version=2))
-    with pytest.raises(StoreError, match="format 2"):
+    (tmp_path / "store" / "format").write_bytes(encode_format(SMALL, version=3))
+    with pytest.raises(StoreError, match="format 3"):
         ChunkStore.open(tmp_path / "store")
 
 
@@ -217,7 +218,7 @@ def test_the_index_keeps_to_its_budget_and_gives_it_back(store):
         ChunkStore.open(store.root, budget=Budget(chunk_index=1000))
     budget = Budget()
     with ChunkStore.open(store.root, budget=budget):
-        assert budget.reserved("chunk_index") >= 52 * store.stats().chunks
+        assert budget.reserved("chunk_index") > 44 * store.stats().chunks
     assert budget.reserved("chunk_index") == 0
 
 

@@ -15,7 +15,7 @@ from siltstone.core.errors import ConfigError, NotFoundError
 SMALL = Profile(minimum=64, target=256, maximum=1024)
 OLD = random.Random(1).randbytes(5_000)
 NEW = OLD[:2_500] + random.Random(2).randbytes(5_000)
-DYING_CALLS = ("mkdir", "write", "fsync", "rename", "replace", "unlink", "rmdir")
+DYING_CALLS = ("mkdir", "writev", "fsync", "rename", "replace", "unlink", "rmdir")
 KILLED = 77
 
 
@@ -102,7 +102,7 @@ def test_a_killed_writer_leaves_a_whole_store(tmp_path, call, had_old):
 
 
 def test_a_writer_killed_by_a_signal_in_the_middle(tmp_path):
-    class Deadly(io.RawIOBase):
+    class Deadly:
         def __init__(self):
             self.reads = 0
 
@@ -122,6 +122,37 @@ def test_a_writer_killed_by_a_signal_in_the_middle(tmp_path):
     assert in_child(work) == -signal.SIGKILL
     assert len(list((folder / "staging").iterdir())) == 1
     check_after(folder, had_old=False)
+
+
+@pytest.mark.parametrize("call", ["mkdir", "writev", "fsync", "rename", "unlink", "rmdir"])
+def test_a_killed_collector_leaves_a_whole_store(tmp_path, call):
+    deaths = 0
+    for after in (False, True):
+        for number in range(1, 20):
+            folder = tmp_path / f"{after}-{number}"
+            with ChunkStore.open(folder, create=True, profile=SMALL) as store:
+                with store.writer() as writer:
+                    writer.put("old", io.BytesIO(OLD))
+                    writer.put("dropped", io.BytesIO(random.Random(5).randbytes(5_000)))
+                store.put("dropped too", io.BytesIO(random.Random(6).randbytes(5_000)))
+                store.delete("dropped", "dropped too")
+
+            def work(folder=folder, number=number, after=after):
+                with ChunkStore.open(folder) as store:
+                    die_at(call, number, after=after)
+                    store.gc(waste=0.0)
+
+            code = in_child(work)
+            assert code in (0, KILLED)
+            deaths += code == KILLED
+            with ChunkStore.open(folder) as store:
+                assert store.verify().problems == ()
+                store.gc(waste=0.0)
+                assert store.stats().chunk_bytes == len(OLD)
+            check_after(folder, had_old=True)
+            if code == 0:
+                break
+    assert deaths
 
 
 def test_a_leftover_is_kept_while_its_writer_lives(tmp_path):

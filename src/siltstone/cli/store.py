@@ -1,4 +1,4 @@
-"""``silt store``: keep files in a de-duplicating chunk store, list and verify them, and write them out again."""
+"""``silt store``: keep files in a de-duplicating chunk store, write them out again, check it, and free what nobody needs."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from siltstone.cli.terminal import Terminal
 from siltstone.core.errors import ConfigError, CorruptDataError
 from siltstone.core.files import atomic_writer
-from siltstone.core.metrics import Metrics
 
 if TYPE_CHECKING:
     from siltstone.content.manifest import StoredFile
+    from siltstone.content.pipeline_report import PipelineReport
     from siltstone.content.store_writer import StoreWriter
 
 _STREAM = "-"
@@ -33,19 +33,27 @@ def configure(parser: argparse.ArgumentParser) -> None:
     put.add_argument("--replace", action="store_true", help="replace files of the same name")
     put.add_argument("--profile", help="how to cut, for a new store (default: fastcdc-64k)")
     put.add_argument("--level", type=int, default=3, help="zstd level, 1 to 19 (default: 3)")
-    put.add_argument("--workers", type=int, default=2, help="threads that compress (default: 2)")
+    put.add_argument("--workers", type=int, default=2, help="threads that hash and compress (default: 2)")
+    put.add_argument("--timings", action="store_true", help="tell where the time went, and what would help")
     get = _add_action(actions, "get", "write a stored file out, every byte verified")
     get.add_argument("name", metavar="NAME", help="name in the store")
     get.add_argument("-o", "--output", metavar="FILE", help="where to (default: the name, here); '-' for standard output")
     get.add_argument("--force", action="store_true", help="replace an existing FILE")
     _add_action(actions, "list", "list the stored files by name")
+    _add_action(actions, "stats", "tell how much is stored, and how much of it is shared")
     _add_action(actions, "verify", "read and check every chunk and every manifest; exit code 2 where something is damaged")
+    delete = _add_action(actions, "delete", "remove names; 'gc' frees the chunks that no other file needs")
+    delete.add_argument("names", metavar="NAME", nargs="+", help="name in the store")
+    gc = _add_action(actions, "gc", "free the chunks that no file needs; waits for writers, and they for it")
+    gc.add_argument("--waste", type=float, default=0.25, metavar="SHARE",
+                    help="rewrite a pack where more than this share of it is free (default: 0.25)")
+    gc.add_argument("--dry-run", action="store_true", help="change nothing, tell what would be freed")
 
 
 def _add_action(actions: Any, name: str, summary: str) -> argparse.ArgumentParser:
     description = summary[0].upper() + summary[1:] + "."
     action: argparse.ArgumentParser = actions.add_parser(name, help=summary, description=description)
-    action.add_argument("store", metavar="STORE", help="the folder of the store")
+    action.add_argument("--store", metavar="DIR", required=True, help="the folder of the store")
     action.add_argument("--json", action="store_true", help="print one JSON object")
     action.add_argument("--quiet", action="store_true", help="draw no progress")
     return action
@@ -53,7 +61,8 @@ def _add_action(actions: Any, name: str, summary: str) -> argparse.ArgumentParse
 
 def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Do what was asked and return the exit code."""
-    return {"put": _put, "get": _get, "list": _list, "verify": _verify}[arguments.action](arguments, terminal)
+    actions = {"put": _put, "get": _get, "list": _list, "stats": _stats, "verify": _verify, "delete": _delete, "gc": _gc}
+    return actions[arguments.action](arguments, terminal)
 
 
 def _put(arguments: argparse.Namespace, terminal: Terminal) -> int:
@@ -66,28 +75,42 @@ def _put(arguments: argparse.Namespace, terminal: Terminal) -> int:
             with open(path, "rb"):  # what cannot be read shows before hours of work, and before a store is made
                 pass
     profile = get_profile(arguments.profile) if arguments.profile else None
-    progress, metrics = terminal.progress(quiet=arguments.quiet, weights={"store": 1.0}), Metrics()
+    progress = terminal.progress(quiet=arguments.quiet, weights={"store": 1.0})
     with ChunkStore.open(arguments.store, create=True, profile=profile) as store:
         progress.stage("store", sum(_size_of(path) for path in arguments.files))
         with store.writer(level=arguments.level, workers=arguments.workers, replace=arguments.replace,
-                          progress=progress, metrics=metrics) as writer:
+                          progress=progress) as writer:
             stored = [_put_one(writer, path, name) for path, name in zip(arguments.files, names, strict=True)]
     progress.finish()
-    counts = {"chunks": metrics.counter("store.chunks"), "new_chunks": metrics.counter("store.new_chunks")}
+    summary = writer.summary()
     if arguments.json:
-        terminal.write(json.dumps({"store": arguments.store, "files": [file.as_dict() for file in stored], **counts}))
+        counts = {"chunks": summary.chunks, "new_chunks": summary.new_chunks, "new_bytes": summary.new_bytes,
+                  "packed_bytes": summary.packed_bytes}
+        timings = {"timings": summary.report.as_dict()} if arguments.timings else {}
+        files = [file.as_dict() for file in stored]
+        terminal.write(json.dumps({"store": arguments.store, "files": files, **counts, **timings}))
     else:
         for file in stored:
             terminal.write(f"stored {_shown(file.name)}  {file.size:,} bytes in {file.chunks:,} chunks")
-        terminal.note(f"{counts['new_chunks']:,} of {counts['chunks']:,} chunks were new")
+        terminal.note(f"{summary.new_chunks:,} of {summary.chunks:,} chunks were new: {summary.new_bytes:,} bytes, "
+                      f"packed to {summary.packed_bytes:,}")
+        if arguments.timings:
+            _show_timings(summary.report, terminal)
     return 0
 
 
 def _put_one(writer: StoreWriter, path: str, name: str) -> StoredFile:
-    if path == _STREAM:
-        return writer.put(name, sys.stdin.buffer)
-    with open(path, "rb") as file:
-        return writer.put(name, file)
+    return writer.put(name, sys.stdin.buffer if path == _STREAM else path)
+
+
+def _show_timings(report: PipelineReport, terminal: Terminal) -> None:
+    terminal.note(f"{report.seconds:.2f} s with {report.workers} workers, {report.peak_bytes / (1 << 20):.0f} MiB held at most")
+    terminal.note(f"{'stage':<10}{'busy s':>9}{'waits s':>9}{'share':>7}{'p50 ms':>9}{'p99 ms':>9}")
+    for stage in report.stages:
+        milliseconds = [1000 * stage.latency.get(name, 0.0) for name in ("p50", "p99")]
+        terminal.note(f"{stage.name:<10}{stage.busy_seconds:>9.3f}{stage.wait_seconds:>9.3f}{stage.share:>7.0%}"
+                      f"{milliseconds[0]:>9.2f}{milliseconds[1]:>9.2f}")
+    terminal.note(report.suggestion)
 
 
 def _name_for(path: str, arguments: argparse.Namespace) -> str:
@@ -159,7 +182,7 @@ def _list(arguments: argparse.Namespace, terminal: Terminal) -> int:
         terminal.write(json.dumps(shown))
         return 0
     for file in files:
-        terminal.write(f"{file.size:>15,}  {file.digest[:16]}  {_shown(file.name)}")
+        terminal.write(f"{file.size:>15,}  {file.root[:16]}  {_shown(file.name)}")
     terminal.note(f"{stats.files:,} files, {stats.bytes:,} bytes; {stats.chunks:,} distinct chunks take "
                   f"{stats.stored_bytes:,} bytes in {stats.packs:,} packs")
     return 0
@@ -179,6 +202,50 @@ def _verify(arguments: argparse.Namespace, terminal: Terminal) -> int:
             terminal.write(_shown(problem))
         terminal.note(f"{report.files:,} files and {report.chunks:,} chunks checked, {len(report.problems):,} problems")
     return CorruptDataError.exit_code if report.problems else 0
+
+
+def _stats(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    from siltstone.content.store import ChunkStore
+
+    with ChunkStore.open(arguments.store) as store:
+        stats, profile = store.stats(), store.profile
+    if arguments.json:
+        terminal.write(json.dumps({"store": arguments.store, "stats": stats.as_dict(), "profile": profile.as_dict()}))
+        return 0
+    terminal.write(f"{stats.files:,} files of {stats.bytes:,} bytes")
+    terminal.write(f"{stats.chunks:,} distinct chunks of {stats.chunk_bytes:,} bytes: each byte is used "
+                   f"{stats.bytes / max(1, stats.chunk_bytes):.2f} times")
+    terminal.write(f"{stats.stored_bytes:,} bytes in {stats.packs:,} packs: {stats.stored_bytes / max(1, stats.bytes):.1%} "
+                   "of the files")
+    return 0
+
+
+def _delete(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    from siltstone.content.store import ChunkStore
+
+    with ChunkStore.open(arguments.store) as store:
+        store.delete(*arguments.names)
+    if arguments.json:
+        terminal.write(json.dumps({"store": arguments.store, "deleted": arguments.names}))
+    return 0
+
+
+def _gc(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    from siltstone.content.store import ChunkStore
+
+    progress = terminal.progress(quiet=arguments.quiet, weights={"gc": 1.0})
+    with ChunkStore.open(arguments.store) as store:
+        report = store.gc(waste=arguments.waste, dry_run=arguments.dry_run, progress=progress)
+    progress.finish()
+    if arguments.json:
+        terminal.write(json.dumps({"store": arguments.store, **report.as_dict()}))
+    else:
+        for problem in report.kept:
+            terminal.write(f"left alone: {_shown(problem)}")
+        would = "would free" if report.dry_run else "freed"
+        terminal.write(f"{would} {report.bytes_freed:,} bytes: {report.chunks_removed:,} chunks; packs removed "
+                       f"{report.packs_removed:,}, rewritten {report.packs_rewritten:,}")
+    return CorruptDataError.exit_code if report.kept else 0
 
 
 def _shown(text: str) -> str:

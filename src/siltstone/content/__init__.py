@@ -109,7 +109,8 @@ if TYPE_CHECKING:
     from siltstone.content.signing import read_secret_key as read_secret_key
     from siltstone.content.store import ChunkStore as ChunkStore
     from siltstone.content.store import StoreStats as StoreStats
-    from siltstone.content.store import VerifyReport as VerifyReport
+    from siltstone.content.store_check import VerifyReport as VerifyReport
+    from siltstone.content.store_gc import GcReport as GcReport
     from siltstone.content.store_path import ContentAddress as ContentAddress
     from siltstone.content.store_path import StorePath as StorePath
     from siltstone.content.store_path import content_address_path as content_address_path
@@ -130,6 +131,7 @@ _HOMES = {
     "ContentAddress": "siltstone.content.store_path",
     "DiscardingSink": "siltstone.content.pipeline_block",
     "FileFingerprint": "siltstone.content.file_fingerprint",
+    "GcReport": "siltstone.content.store_gc",
     "Hash": "siltstone.content.hash_text",
     "HashBatch": "siltstone.content.hash_batch",
     "HashCache": "siltstone.content.hash_cache",
@@ -168,7 +170,7 @@ _HOMES = {
     "StoreWriter": "siltstone.content.store_writer",
     "StoredFile": "siltstone.content.manifest",
     "StreamTotals": "siltstone.content.pipeline_run",
-    "VerifyReport": "siltstone.content.store",
+    "VerifyReport": "siltstone.content.store_check",
     "cat_nar": "siltstone.content.nar_listing",
     "chunk_batch": "siltstone.content.chunk_batch",
     "chunks_by_entry": "siltstone.content.nar_chunking",

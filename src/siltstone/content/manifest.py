@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from siltstone.content.hashing import BLAKE3, DIGEST_SIZE, digest_of, new_hasher
 from siltstone.content.packs import LONGEST_CHUNK
@@ -21,8 +23,9 @@ from siltstone.core.budget import KIB
 from siltstone.core.errors import ConfigError, CorruptDataError
 from siltstone.core.files import WindowedFile
 
-MAGIC = b"SILTMANI"  # DO NOT CHANGE: stored
+MAGIC = b"SILTMAN2"  # DO NOT CHANGE: stored
 _RECORD = struct.Struct("<32sI")
+_RECORD_TYPE = np.dtype([("digest", "u1", DIGEST_SIZE), ("size", "<u4")])
 _FOOTER = struct.Struct("<QI32s32s8s")  # records, header size, BLAKE3 of records, BLAKE3 of header and the fields before, MAGIC
 _SEALED = struct.Struct("<QI32s")
 _LONGEST_HEADER = 64 * KIB
@@ -32,17 +35,20 @@ _WINDOW_RECORDS = 16 * KIB
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """One file of a store: *size* in bytes, *digest* the BLAKE3 of the whole content in hexadecimal."""
+    """One file of a store: *size* in bytes, *root* the BLAKE3 over digest and size of every chunk, in hexadecimal.
+
+    Under one profile, equal roots mean equal content.
+    """
 
     name: str
     size: int
-    digest: str
+    root: str
     chunks: int
     profile: Profile
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields as plain values."""
-        return {"name": self.name, "size": self.size, "digest": self.digest, "chunks": self.chunks}
+        return {"name": self.name, "size": self.size, "root": self.root, "chunks": self.chunks}
 
 
 def check_name(name: str) -> None:
@@ -65,25 +71,24 @@ class ManifestWriter:
         self._file = StagedFile(path)
         self._file.append(MAGIC)
         self._records = new_hasher()
-        self._content = new_hasher()
         self.size = 0
         self.chunks = 0
 
-    def append(self, digest: bytes, chunk: bytes | memoryview) -> None:
-        """Add the next chunk of the file, whose digest is known."""
-        record = _RECORD.pack(digest, len(chunk))
-        self._records.update(record)
-        self._content.update(chunk)
-        self._file.append(record)
-        self.size += len(chunk)
-        self.chunks += 1
+    def append(self, chunks: Sequence[tuple[bytes, int]]) -> None:
+        """Add the next chunks of the file: digest and size of each."""
+        records = b"".join(_RECORD.pack(digest, size) for digest, size in chunks)
+        self._records.update(records)
+        self._file.append(records)
+        self.size += sum(size for _, size in chunks)
+        self.chunks += len(chunks)
 
     def finish(self, name: str, profile: Profile) -> StoredFile:
         """Write header and footer; the manifest is complete, and not yet published."""
-        stored = StoredFile(name, self.size, self._content.hexdigest(), self.chunks, profile)
-        header = json.dumps({"name": name, "size": self.size, "digest": stored.digest, "hash": BLAKE3,
-                             "profile": profile.as_dict()}, sort_keys=True).encode("ascii")
-        sealed = _SEALED.pack(self.chunks, len(header), self._records.digest())
+        root = self._records.digest()
+        stored = StoredFile(name, self.size, root.hex(), self.chunks, profile)
+        fields = {"name": name, "size": self.size, "hash": BLAKE3, "profile": profile.as_dict()}
+        header = json.dumps(fields, sort_keys=True).encode("ascii")
+        sealed = _SEALED.pack(self.chunks, len(header), root)
         self._file.append(header)
         self._file.append(sealed + digest_of(header + sealed) + MAGIC)
         self._file.flush()
@@ -109,7 +114,7 @@ def read_header(file: WindowedFile) -> StoredFile:
         raise CorruptDataError("not a manifest of a chunk store", source=source, offset=0)
     place = file.size - _FOOTER.size
     footer = file.read_at(place, _FOOTER.size)
-    count, header_size, _, seal, magic = _FOOTER.unpack(footer)
+    count, header_size, root, seal, magic = _FOOTER.unpack(footer)
     whole = len(MAGIC) + count * _RECORD.size + header_size + _FOOTER.size
     if magic != MAGIC or header_size > _LONGEST_HEADER or whole != file.size:
         raise CorruptDataError("the footer of the manifest does not fit the file", source=source, offset=place)
@@ -118,46 +123,45 @@ def read_header(file: WindowedFile) -> StoredFile:
         offset = place - header_size
         raise CorruptDataError("the header of the manifest does not match its digest", source=source, offset=offset)
     try:
-        return _parse_header(header, count)
+        return _parse_header(header, count, root.hex())
     except CorruptDataError as error:
         raise error.within(source) from error
 
 
-def _parse_header(header: bytes, chunks: int) -> StoredFile:
+def _parse_header(header: bytes, chunks: int, root: str) -> StoredFile:
     try:
         fields = json.loads(header)
     except (ValueError, RecursionError) as error:
         raise CorruptDataError("the header of the manifest is not JSON") from error
     if not isinstance(fields, dict) or fields.get("hash") != BLAKE3:
         raise CorruptDataError("the header of the manifest lacks its fields")
-    name, size, digest = fields.get("name"), fields.get("size"), fields.get("digest")
-    if not isinstance(name, str) or type(size) is not int or not isinstance(digest, str) or len(digest) != 2 * DIGEST_SIZE:
+    name, size = fields.get("name"), fields.get("size")
+    if not isinstance(name, str) or type(size) is not int:
         raise CorruptDataError("the header of the manifest lacks its fields")
     if not chunks <= size <= chunks * LONGEST_CHUNK:
         raise CorruptDataError(f"{chunks} chunks cannot hold {size} bytes")
-    return StoredFile(name, size, digest, chunks, Profile.from_dict(fields.get("profile")))
+    return StoredFile(name, size, root, chunks, Profile.from_dict(fields.get("profile")))
 
 
-def iter_records(file: WindowedFile) -> Iterator[tuple[bytes, int]]:
-    """Yield digest and size of each chunk in order; all records are checked before the first one is given.
+def iter_records(file: WindowedFile) -> Iterator[Any]:
+    """Yield the chunks in order, as arrays with the fields ``digest`` and ``size``, up to 16,384 at a time.
 
-    Memory: one window of records. Raises CorruptDataError.
+    All records are checked before the first array is given. Raises CorruptDataError.
     """
     stored, source = read_header(file), str(file.path)
-    footer = file.read_at(file.size - _FOOTER.size, _FOOTER.size)
     hasher, total = new_hasher(), 0
     for window in _windows(file, stored.chunks):
         hasher.update(window)
-        for _, size in _RECORD.iter_unpack(window):
-            if not 1 <= size <= LONGEST_CHUNK:
-                raise CorruptDataError(f"a chunk of {size} bytes is impossible", source=source)
-            total += size
-    if hasher.digest() != _FOOTER.unpack(footer)[2]:
+        sizes = np.frombuffer(window, dtype=_RECORD_TYPE)["size"]
+        if int(sizes.min()) < 1 or int(sizes.max()) > LONGEST_CHUNK:
+            raise CorruptDataError("a chunk has an impossible size", source=source)
+        total += int(sizes.sum(dtype=np.uint64))
+    if hasher.hexdigest() != stored.root:
         raise CorruptDataError("the records of the manifest do not match their digest", source=source, offset=len(MAGIC))
     if total != stored.size:
         raise CorruptDataError(f"the chunks have {total} bytes, the file has {stored.size}", source=source)
     for window in _windows(file, stored.chunks):
-        yield from _RECORD.iter_unpack(window)
+        yield np.frombuffer(window, dtype=_RECORD_TYPE)
 
 
 def _windows(file: WindowedFile, count: int) -> Iterator[bytes]:

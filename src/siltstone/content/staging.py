@@ -18,8 +18,10 @@ from pathlib import Path
 from siltstone.core.errors import StoreError
 
 _LOCK_NAME = "lock"
+_WRITERS_NAME = "writers"
 _POLL_SECONDS = 0.01
 _BUFFER_BYTES = 1 << 20
+_PIECES_AT_ONCE = 1024  # IOV_MAX of Linux and macOS
 
 
 class Staging:
@@ -64,10 +66,16 @@ class StagedFile:
 
     def flush(self) -> None:
         """Hand what is held to the system."""
-        rest = memoryview(b"".join(self._pieces))
-        self._pieces, self._pending = [], 0
-        while rest:
-            rest = rest[os.write(self._descriptor, rest):]
+        pieces, self._pieces, self._pending = self._pieces, [], 0
+        for first in range(0, len(pieces), _PIECES_AT_ONCE):
+            self._write(pieces[first:first + _PIECES_AT_ONCE])
+
+    def _write(self, pieces: list[bytes | memoryview]) -> None:
+        missing = sum(map(len, pieces)) - os.writev(self._descriptor, pieces)
+        if missing:  # a full disk or a signal cut the write short
+            rest = memoryview(b"".join(pieces))[-missing:]
+            while rest:
+                rest = rest[os.write(self._descriptor, rest):]
 
     def seal(self) -> None:
         """Sync the content and close the file: after this only the name is missing."""
@@ -91,21 +99,41 @@ class StagedFile:
 @contextmanager
 def exclusive(root: Path, *, timeout_seconds: float = 30.0) -> Iterator[None]:
     """Hold the lock of the store *root* for a check and a rename. Raises StoreError where it is not free in time."""
-    descriptor = os.open(root / _LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    with _locked(root, _LOCK_NAME, fcntl.LOCK_EX, timeout_seconds, "another process held the lock"):
+        yield
+
+
+@contextmanager
+def writing(root: Path, *, timeout_seconds: float = 30.0) -> Iterator[None]:
+    """Hold the right to count on chunks that are there; any number of writers at once, but no collector of garbage."""
+    with _locked(root, _WRITERS_NAME, fcntl.LOCK_SH, timeout_seconds, "garbage was being collected"):
+        yield
+
+
+@contextmanager
+def writers_excluded(root: Path, *, timeout_seconds: float = 30.0) -> Iterator[None]:
+    """Hold the store without writers. Raises StoreError where one is at work for longer than *timeout_seconds*."""
+    with _locked(root, _WRITERS_NAME, fcntl.LOCK_EX, timeout_seconds, "writers were at work"):
+        yield
+
+
+@contextmanager
+def _locked(root: Path, name: str, kind: int, timeout_seconds: float, problem: str) -> Iterator[None]:
+    descriptor = os.open(root / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         deadline = time.monotonic() + timeout_seconds
-        while not _try_lock(descriptor):
+        while not _try_lock(descriptor, kind):
             if time.monotonic() > deadline:
-                raise StoreError(f"another process held the lock for {timeout_seconds:g} seconds", store=str(root))
+                raise StoreError(f"{problem} for {timeout_seconds:g} seconds", store=str(root))
             time.sleep(_POLL_SECONDS)
         yield
     finally:
         os.close(descriptor)
 
 
-def _try_lock(descriptor: int) -> bool:
+def _try_lock(descriptor: int, kind: int = fcntl.LOCK_EX) -> bool:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except OSError as error:
         if error.errno not in (errno.EAGAIN, errno.EACCES):
             raise

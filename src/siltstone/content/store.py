@@ -2,31 +2,36 @@
 
 Invariant: a manifest appears only after every chunk it names is on the disk and synced; files of a store are published by
 rename and never changed.  So a reader sees a name with all of its content or not at all, whoever is killed at any point.
-Writers do not wait for each other.  The layout is docs/formats/chunk_store.md.
+Writers do not wait for each other; only `gc` waits for them.  The layout is docs/formats/chunk_store.md.
 """
 
 from __future__ import annotations
 
 import os
-from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import groupby
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-from siltstone.content.hashing import new_hasher
+from siltstone.content.chunk_index import ABSENT, ChunkIndex, ChunkPlace
+from siltstone.content.group_reader import GroupReader, Run, WantedChunk
 from siltstone.content.manifest import StoredFile, iter_records, manifest_file_name, read_header
-from siltstone.content.packs import BYTES_PER_CHUNK, INDEX_BUDGET, ChunkIndex, ChunkPlace, read_chunk, read_index
+from siltstone.content.packs import INDEX_BUDGET, read_tables
 from siltstone.content.profiles import Profile
+from siltstone.content.restore import iter_runs
+from siltstone.content.staging import exclusive
+from siltstone.content.store_check import VerifyReport, check_manifest, check_packs
 from siltstone.content.store_folder import create_folder, read_format
-from siltstone.content.store_writer import StoreWriter
+from siltstone.content.store_gc import GcReport, collect_garbage
+from siltstone.content.store_writer import Source, StoreWriter
 from siltstone.core.budget import Budget
 from siltstone.core.errors import CorruptDataError, NotFoundError
-from siltstone.core.files import WindowedFile
+from siltstone.core.files import WindowedFile, sync_directory
 from siltstone.core.metrics import NO_METRICS, Metrics
 from siltstone.core.progress import NO_PROGRESS, Progress
 
-_OPEN_PACKS = 32
+DEFAULT_WORKERS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,19 +50,6 @@ class StoreStats:
         return asdict(self)
 
 
-@dataclass(frozen=True, slots=True)
-class VerifyReport:
-    """What `ChunkStore.verify` checked, and every problem it met, in the order of the files."""
-
-    files: int
-    chunks: int
-    problems: tuple[str, ...]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the fields as plain values."""
-        return {"files": self.files, "chunks": self.chunks, "problems": list(self.problems)}
-
-
 class ChunkStore:
     """A store that is open for reading, and for writing through `writer`. One thread at a time."""
 
@@ -66,9 +58,9 @@ class ChunkStore:
         self.profile = profile
         self.budget = budget
         self.index = ChunkIndex()
-        self._packs: list[Path] = []
+        self.packs: list[Path] = []
         self._damaged: dict[Path, CorruptDataError] = {}
-        self._open_packs: OrderedDict[Path, WindowedFile] = OrderedDict()
+        self._reader = GroupReader()
         self.refresh()
 
     @classmethod
@@ -76,7 +68,7 @@ class ChunkStore:
              budget: Budget | None = None) -> ChunkStore:
         """Open the store in the folder *path*; with *create*, make it where there is none, cutting by *profile*.
 
-        Raises NotFoundError where there is no store, StoreError where the folder holds something else or a newer format,
+        Raises NotFoundError where there is no store, StoreError where the folder holds something else or another format,
         CorruptDataError where its format file is damaged, ConfigError where it was made with a profile other than *profile*.
         """
         root = Path(path)
@@ -92,43 +84,51 @@ class ChunkStore:
 
     def close(self) -> None:
         """Close the files and give the budget back; closing twice is harmless."""
-        while self._open_packs:
-            self._open_packs.popitem()[1].close()
-        self.budget.release(INDEX_BUDGET, len(self.index) * BYTES_PER_CHUNK)
-        self.index = ChunkIndex()
-        self._packs = []
+        self._reader.close()
+        self._forget()
+
+    def _forget(self) -> None:
+        self.budget.release(INDEX_BUDGET, self.index.footprint)
+        self.index, self.packs, self._damaged = ChunkIndex(), [], {}
 
     def refresh(self) -> None:
-        """Read the indexes of packs that were published since; a damaged one is set aside until a chunk is missing."""
-        known = {*self._packs, *self._damaged}
+        """Read the tables of packs that were published since, and forget packs that were collected.
+
+        A damaged pack is set aside until a chunk is missing.
+        """
+        names = sorted(name for name in os.listdir(self.root / "packs") if name.endswith(".pack"))
+        present = [self.root / "packs" / name for name in names]
+        if not {*self.packs, *self._damaged} <= {*present}:
+            self._forget()
+        known = {*self.packs, *self._damaged}
         tables, packs = [], []
-        for name in sorted(os.listdir(self.root / "packs")):
-            path = self.root / "packs" / name
-            if path in known or path.suffix != ".pack":
+        for path in present:
+            if path in known:
                 continue
             try:
-                tables.append(read_index(path, budget=self.budget))
+                tables.append(read_tables(path, budget=self.budget))
                 packs.append(path)
             except CorruptDataError as error:
                 self._damaged[path] = error
+            except FileNotFoundError:  # collected since the folder was listed
+                continue
         if tables:
             self.index.add(tables)
-            self._packs.extend(packs)
+            self.packs.extend(packs)
 
-    def writer(self, *, level: int = 3, codec: str = "zstd", workers: int = 2, replace: bool = False,
+    def writer(self, *, level: int = 3, codec: str = "zstd", workers: int = DEFAULT_WORKERS, replace: bool = False,
                progress: Progress = NO_PROGRESS, metrics: Metrics = NO_METRICS) -> StoreWriter:
         """Return a ``with`` block that takes files and publishes all of them when it is left without an error.
 
         With *replace*, a file that has the same name is replaced; without, it is a ConfigError. *workers* threads
-        compress; they never change what is stored.
+        hash and compress; they never change what is stored.
         """
-        return StoreWriter(self.root, self.profile, self.index, self.refresh, level=level, codec=codec, workers=workers,
-                           replace=replace, progress=progress, metrics=metrics)
+        return StoreWriter(self, level=level, codec=codec, workers=workers, replace=replace, progress=progress, metrics=metrics)
 
-    def put(self, name: str, file: BinaryIO, *, replace: bool = False) -> StoredFile:
-        """Store what *file* gives until its end under *name*; memory does not depend on the size."""
+    def put(self, name: str, source: Source, *, replace: bool = False) -> StoredFile:
+        """Store *source* (a path, a binary file, a buffer) under *name*; memory does not depend on the size."""
         with self.writer(replace=replace) as writer:
-            return writer.put(name, file)
+            return writer.put(name, source)
 
     def find(self, name: str) -> StoredFile | None:
         """Return the file *name*, or None. Raises CorruptDataError where its manifest is damaged."""
@@ -140,38 +140,64 @@ class ChunkStore:
 
     def iter_files(self) -> Iterator[StoredFile]:
         """Yield all files, ordered by their manifests' names. Raises CorruptDataError at a damaged manifest."""
-        for path in self._manifests():
+        for path in self.manifests():
             with WindowedFile(path) as manifest:
                 yield read_header(manifest)
 
-    def iter_chunks(self, name: str, *, progress: Progress = NO_PROGRESS) -> Iterator[bytes]:
-        """Yield the content of *name*, chunk by chunk, each one checked; the end is reached only where the whole is right.
+    def iter_chunks(self, name: str, *, workers: int = DEFAULT_WORKERS,
+                    progress: Progress = NO_PROGRESS) -> Iterator[memoryview]:
+        """Yield the content of *name*, chunk by chunk, each one checked against its digest.
 
-        Raises NotFoundError for a name that is not stored, CorruptDataError for damaged content.
+        *workers* threads decode ahead. Raises NotFoundError where nothing has this name, CorruptDataError where it is damaged.
         """
         with self._open_manifest(name) as manifest:
-            yield from self._iter_content(manifest, progress)
+            progress.stage("restore", read_header(manifest).size)
+            for chunks in iter_runs(self._runs(manifest), self._reader.read, self._read_again, workers=workers):
+                for chunk in chunks:
+                    yield chunk
+                    progress.advance(len(chunk))
 
-    def get(self, name: str, file: BinaryIO, *, progress: Progress = NO_PROGRESS) -> StoredFile:
+    def get(self, name: str, file: BinaryIO, *, workers: int = DEFAULT_WORKERS,
+            progress: Progress = NO_PROGRESS) -> StoredFile:
         """Write the content of *name* to *file*; on an error *file* holds a part, which the caller drops."""
+        for chunk in self.iter_chunks(name, workers=workers, progress=progress):
+            file.write(chunk)
         with self._open_manifest(name) as manifest:
-            for chunk in self._iter_content(manifest, progress):
-                file.write(chunk)
             return read_header(manifest)
 
     def read_chunk(self, digest: bytes) -> bytes:
-        """Return one chunk, checked. Where one copy of it is damaged, another one is used."""
+        """Return one chunk, checked. Where one copy of it is damaged, another one is used. Raises CorruptDataError."""
         places = list(self.index.find_all(digest))
-        if not places:
-            self.refresh()  # another writer may have published its pack since
+        if not all(self.packs[place.pack].exists() for place in places) or not places:
+            self.refresh()  # another process may have published, or collected, since
             places = list(self.index.find_all(digest))
         failure: CorruptDataError | None = next(iter(self._damaged.values()), None)
         for place in places:
             try:
-                return read_chunk(self._open_pack(place), digest, place)
+                return bytes(self._reader.read(self._run([place], [digest]))[0])
             except CorruptDataError as error:
                 failure = error
         raise failure or CorruptDataError(f"chunk {digest.hex()[:16]} is missing", source=str(self.root / "packs"))
+
+    def is_readable(self, place: ChunkPlace) -> bool:
+        """Whether the copy of a chunk at *place* is whole."""
+        digest = self.index.tables[place.pack].chunks[place.row]["digest"].tobytes()
+        try:
+            self._reader.read(self._run([place], [digest]))
+        except CorruptDataError:
+            return False
+        return True
+
+    def delete(self, *names: str) -> None:
+        """Remove the names; `gc` frees what no other file needs. Raises NotFoundError where one is absent: then none goes."""
+        paths = {name: self.root / "manifests" / manifest_file_name(name) for name in names}
+        with exclusive(self.root):
+            for name, path in paths.items():
+                if not path.exists():
+                    raise NotFoundError("the store has no file of this name", name=name)
+            for path in paths.values():
+                os.unlink(path)
+            sync_directory(self.root / "manifests")
 
     def stats(self) -> StoreStats:
         """Return the totals; reads every manifest's header."""
@@ -179,59 +205,57 @@ class ChunkStore:
         for stored in self.iter_files():
             files, size = files + 1, size + stored.size
         chunks, chunk_bytes, stored_bytes = self.index.totals()
-        return StoreStats(files, size, chunks, chunk_bytes, stored_bytes, len(self._packs))
+        return StoreStats(files, size, chunks, chunk_bytes, stored_bytes, len(self.packs))
 
-    def verify(self, *, progress: Progress = NO_PROGRESS) -> VerifyReport:
+    def verify(self, *, workers: int = DEFAULT_WORKERS, progress: Progress = NO_PROGRESS) -> VerifyReport:
         """Read every chunk and every manifest; whatever is wrong goes into the report, and the rest is still checked."""
-        problems = [str(error) for error in self._damaged.values()]
-        bad: set[tuple[int, int]] = set()
-        files = 0
         progress.stage("verify", len(self.index))
-        for pack in range(len(self._packs)):
-            for digest, place in self.index.iter_pack(pack):
-                try:
-                    read_chunk(self._open_pack(place), digest, place)
-                except CorruptDataError as error:
-                    bad.add((place.pack, place.offset))
-                    problems.append(str(error))
-                progress.advance()
-        for path in self._manifests():
-            files += 1
-            try:
-                with WindowedFile(path) as manifest:
-                    problems.extend(self._check_manifest(manifest, bad))
-            except CorruptDataError as error:
-                problems.append(str(error))
-        return VerifyReport(files, len(self.index), tuple(problems))
+        problems, bad = check_packs(self.index, self.packs, workers=workers, progress=progress)
+        manifests = self.manifests()
+        for path in manifests:
+            problems.extend(check_manifest(path, self.index, bad))
+        return VerifyReport(len(manifests), len(self.index), (*map(str, self._damaged.values()), *problems))
 
-    def _iter_content(self, manifest: WindowedFile, progress: Progress) -> Iterator[bytes]:
-        stored, hasher = read_header(manifest), new_hasher()
-        progress.stage("restore", stored.size)
-        for digest, size in iter_records(manifest):
-            chunk = self.read_chunk(digest)
-            if len(chunk) != size:
-                raise CorruptDataError(f"a chunk has {len(chunk)} bytes, expected {size}", source=str(manifest.path))
-            hasher.update(chunk)
-            yield chunk
-            progress.advance(size)
-        if hasher.hexdigest() != stored.digest:
-            raise CorruptDataError("the chunks do not make the file that was stored", source=str(manifest.path))
+    def gc(self, *, waste: float = 0.25, dry_run: bool = False, timeout_seconds: float = 30.0,
+           progress: Progress = NO_PROGRESS) -> GcReport:
+        """Free the chunks that no file needs; packs are rewritten where more than the share *waste* of them is free.
 
-    def _check_manifest(self, manifest: WindowedFile, bad: set[tuple[int, int]]) -> Iterator[str]:
-        stored = read_header(manifest)
-        if manifest.path.name != manifest_file_name(stored.name):
-            yield f"{manifest.path}: the manifest is of another name"
-        missing = sum(not self._is_readable(digest, size, bad) for digest, size in iter_records(manifest))
-        if missing:
-            yield f"{manifest.path}: {missing} of {stored.chunks} chunks are missing or damaged"
+        Waits up to *timeout_seconds* for writers to finish, then raises StoreError. With *dry_run* nothing is changed.
+        Raises CorruptDataError, and frees nothing, where a manifest is damaged: what it needs is not known.
+        """
+        return collect_garbage(self, waste=waste, dry_run=dry_run, timeout_seconds=timeout_seconds, progress=progress)
 
-    def _is_readable(self, digest: bytes, size: int, bad: set[tuple[int, int]]) -> bool:
-        places = self.index.find_all(digest)
-        return any(place.size == size and (place.pack, place.offset) not in bad for place in places)
-
-    def _manifests(self) -> list[Path]:
+    def manifests(self) -> list[Path]:
+        """Return the paths of all manifests, in the order of their names."""
         folder = self.root / "manifests"
         return [folder / name for name in sorted(os.listdir(folder)) if name.endswith(".manifest")]
+
+    def _runs(self, manifest: WindowedFile) -> Iterator[Run]:
+        """Yield the chunks of a manifest in order, those that follow each other in one group together."""
+        for records in iter_records(manifest):
+            positions = self.index.find_many(records["digest"])
+            if (positions == ABSENT).any():
+                self.refresh()
+                positions = self.index.find_many(records["digest"])
+            if (positions == ABSENT).any():
+                missing = records["digest"][int((positions == ABSENT).argmax())].tobytes()
+                raise next(iter(self._damaged.values()), None) or CorruptDataError(
+                    f"chunk {missing.hex()[:16]} is missing", source=str(manifest.path))
+            if (self.index.sizes(positions) != records["size"]).any():
+                raise CorruptDataError("a chunk has another size in its pack", source=str(manifest.path))
+            digests = (digest.tobytes() for digest in records["digest"])
+            places = zip(map(self.index.place, positions.tolist()), digests, strict=True)
+            for _, run in groupby(places, key=lambda pair: (pair[0].pack, pair[0].group)):
+                yield self._run(*zip(*run, strict=True))
+
+    def _run(self, places: Sequence[ChunkPlace], digests: Sequence[bytes]) -> Run:
+        first = places[0]
+        wanted = [WantedChunk(digest, place.start, place.size) for place, digest in zip(places, digests, strict=True)]
+        return Run(self.packs[first.pack], self.index.tables[first.pack].groups[first.group], wanted)
+
+    def _read_again(self, run: Run) -> list[memoryview]:
+        """Return the chunks of a run that could not be read, from other copies."""
+        return [memoryview(self.read_chunk(chunk.digest)) for chunk in run.chunks]
 
     def _open_manifest(self, name: str) -> WindowedFile:
         try:
@@ -242,14 +266,3 @@ class ChunkStore:
             manifest.close()
             raise CorruptDataError("the manifest is of another name", source=str(manifest.path))
         return manifest
-
-    def _open_pack(self, place: ChunkPlace) -> WindowedFile:
-        path = self._packs[place.pack]
-        file = self._open_packs.pop(path, None)
-        if file is None:
-            if len(self._open_packs) >= _OPEN_PACKS:
-                self._open_packs.popitem(last=False)[1].close()
-            file = WindowedFile(path)
-        self._open_packs[path] = file
-        return file
-

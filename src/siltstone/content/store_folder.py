@@ -16,9 +16,9 @@ from siltstone.core.errors import ConfigError, CorruptDataError, NotFoundError, 
 from siltstone.core.files import TEMPORARY_SUFFIX, make_private_directory, sync_directory, write_atomically
 
 FORMAT_NAME = "siltstone-chunk-store"  # DO NOT CHANGE: stored
-VERSION = 1
+VERSION = 2
 _FOLDERS = ("packs", "manifests", "staging")
-_OTHER_NAMES = {"lock"}
+_OTHER_NAMES = {"lock", "writers"}
 _LONGEST_FORMAT = 64 << 10
 
 
@@ -82,7 +82,9 @@ def _parse_format(data: bytes, store: str) -> Profile:
     if not isinstance(fields, dict) or fields.get("format") != FORMAT_NAME or type(fields.get("version")) is not int:
         raise CorruptDataError("the format file is not that of a chunk store", offset=0)
     if fields["version"] > VERSION:
-        raise StoreError(f"the store has format {fields['version']}, this release reads up to {VERSION}", store=store)
+        raise StoreError(f"the store has format {fields['version']}, this release reads format {VERSION}", store=store)
+    if fields["version"] == 1:
+        raise StoreError("the store has format 1, which was never released; this release reads format 2", store=store)
     if fields["version"] != VERSION or fields.get("hash") != BLAKE3:
         raise CorruptDataError("the format file is not valid", offset=0)
     return Profile.from_dict(fields.get("profile"))

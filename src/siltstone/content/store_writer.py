@@ -1,31 +1,33 @@
-"""The writing side of a chunk store: read a window, cut, hash, compress what is new, append; publish at the end.
+"""The writing side of a chunk store: files go through a pipeline into packs, and their names appear at the end.
 
-Order of publishing, which makes a kill harmless: pack (synced), its name (synced), then each manifest the same way.
+Order of publishing, which makes a kill harmless: packs (synced), their names (synced), then the manifests the same way.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
-from pathlib import Path
-from typing import BinaryIO
+import os
+from contextlib import ExitStack, closing
+from types import TracebackType
+from typing import TYPE_CHECKING, BinaryIO
 
-from siltstone.content.chunking import Chunker
 from siltstone.content.compression import Compressor
-from siltstone.content.hashing import digest_of
 from siltstone.content.manifest import ManifestWriter, StoredFile, check_name, manifest_file_name
-from siltstone.content.packs import ChunkIndex, PackWriter
-from siltstone.content.profiles import Profile
-from siltstone.content.staging import Staging, exclusive
+from siltstone.content.pack_sink import PackSink, pack_in_groups
+from siltstone.content.pipeline import Pipeline, PipelineContext, PipelineOptions
+from siltstone.content.staging import Staging, exclusive, writing
 from siltstone.core.budget import MIB
 from siltstone.core.errors import ConfigError
 from siltstone.core.files import sync_directory
 from siltstone.core.metrics import Metrics
 from siltstone.core.progress import Progress
 
-_WINDOW_BYTES = 4 * MIB  # read at once; smaller loses overlap of the compressing threads, larger only costs memory
-PACK_BYTES = 512 * MIB  # a pack is closed above this; bounds the table of chunks that are not published yet
+if TYPE_CHECKING:
+    from siltstone.content.pipeline_run import PipelineSummary
+    from siltstone.content.store import ChunkStore
+
+Source = str | os.PathLike[str] | BinaryIO | bytes | bytearray | memoryview
+
+BLOCK_BYTES = 4 * MIB  # read at once. DO NOT CHANGE without a reason: groups end where blocks do
 _WORKERS_AT_MOST = 64
 
 
@@ -35,86 +37,56 @@ class StoreWriter:
     An error leaves no name behind.  Chunks of packs that were full before stay, and are found when the files are put again.
     """
 
-    def __init__(self, root: Path, profile: Profile, index: ChunkIndex, refresh: Callable[[], None], *, level: int,
-                 codec: str, workers: int, replace: bool, progress: Progress, metrics: Metrics) -> None:
+    def __init__(self, store: ChunkStore, *, level: int, codec: str, workers: int, replace: bool, progress: Progress,
+                 metrics: Metrics) -> None:
         if not 1 <= workers <= _WORKERS_AT_MOST:
             raise ConfigError(f"expected 1 to {_WORKERS_AT_MOST}, got {workers}", field="workers")
-        self._compressor = Compressor(codec, level=level)
-        self._root, self._profile, self._index, self._refresh = root, profile, index, refresh
-        self._replace, self._workers = replace, workers
-        self._progress, self._metrics = progress, metrics
+        self._store, self._root, self._replace = store, store.root, replace
         self._manifests: dict[str, ManifestWriter] = {}
-        self._pack: PackWriter | None = None
-        self._packs = 0
+        options = PipelineOptions(profile=store.profile, stream_digest=None, codec=codec, level=level, block_bytes=BLOCK_BYTES)
+        context = PipelineContext(workers=workers if workers > 1 else 0, budget=store.budget, progress=progress,
+                                  metrics=metrics, metrics_prefix="store")
+        self._pipeline = Pipeline(options, context, pack=pack_in_groups(Compressor(codec, level=level)))
 
     def __enter__(self) -> StoreWriter:
         with ExitStack() as stack:
+            stack.enter_context(writing(self._root))
+            self._store.refresh()  # what was collected before the lock was held may not be counted on
             self._staging = Staging(self._root)
             stack.callback(self._staging.close)
-            if self._workers > 1:
-                self._pool: ThreadPoolExecutor | None = stack.enter_context(
-                    ThreadPoolExecutor(self._workers, thread_name_prefix="siltstone-compress"))
-            else:
-                self._pool = None
             stack.callback(self._close_files)
+            self._packs = stack.enter_context(closing(PackSink(self._store, self._staging.folder)))
+            self._run = stack.enter_context(self._pipeline.open(self._packs))
             self._stack = stack.pop_all()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_exception: object) -> None:
-        with self._stack:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        try:
             if kind is None:
                 self._publish()
+        except BaseException as failure:
+            self._stack.__exit__(type(failure), failure, failure.__traceback__)
+            raise
+        self._stack.__exit__(kind, error, trace)
 
-    def put(self, name: str, file: BinaryIO) -> StoredFile:
-        """Store what *file* gives until its end under *name*. Raises ConfigError where the name is taken or not valid."""
+    def put(self, name: str, source: Source) -> StoredFile:
+        """Store *source* (a path, a binary file until its end, or a buffer) under *name*.
+
+        Raises ConfigError where the name is taken or not valid, and what reading the source raises.
+        """
         check_name(name)
         self._check_free(name)
         manifest = self._manifests[name] = ManifestWriter(self._staging.folder / f"{len(self._manifests)}.manifest")
-        chunker = Chunker(profile=self._profile)
-        while window := file.read(_WINDOW_BYTES):
-            with self._metrics.timer("store.chunk"):
-                chunks = chunker.feed(window)
-            self._add_chunks(manifest, chunks)
-            self._progress.advance(len(window))
-        self._add_chunks(manifest, chunker.finish())
-        return manifest.finish(name, self._profile)
+        self._run.add(source, stream=manifest)
+        self._run.drain()
+        return manifest.finish(name, self._store.profile)
 
-    def _add_chunks(self, manifest: ManifestWriter, chunks: list[bytes | memoryview]) -> None:
-        fresh: dict[bytes, bytes | memoryview] = {}
-        with self._metrics.timer("store.hash"):
-            for chunk in chunks:
-                digest = digest_of(chunk)
-                manifest.append(digest, chunk)
-                if not (digest in fresh or (self._pack is not None and digest in self._pack) or digest in self._index):
-                    fresh[digest] = chunk
-        with self._metrics.timer("store.compress"):
-            work = self._compressor.compress
-            packed = list(self._pool.map(work, fresh.values()) if self._pool else map(work, fresh.values()))
-        with self._metrics.timer("store.write"):
-            for (digest, chunk), (codec, payload) in zip(fresh.items(), packed, strict=True):
-                self._open_pack().append(digest, len(chunk), codec, payload)
-        self._metrics.count("store.chunks", len(chunks))
-        self._metrics.count("store.new_chunks", len(fresh))
-        if self._pack is not None and self._pack.size >= PACK_BYTES:
-            self._publish_pack()
-
-    def _open_pack(self) -> PackWriter:
-        if self._pack is None:
-            self._pack = PackWriter(self._staging.folder / f"{self._packs}.pack")
-            self._packs += 1
-        return self._pack
-
-    def _publish_pack(self) -> None:
-        if self._pack is not None:
-            pack, self._pack = self._pack, None
-            try:
-                pack.publish(self._root / "packs")
-            finally:
-                pack.close()
-            self._refresh()
+    def summary(self) -> PipelineSummary:
+        """Return what was read, what of it was new, and where the time went."""
+        return self._run.summary()
 
     def _publish(self) -> None:
-        self._publish_pack()
+        self._packs.publish()
         for manifest in self._manifests.values():  # all of them, before the first name appears
             manifest.seal()
         with exclusive(self._root):
@@ -130,7 +102,6 @@ class StoreWriter:
             raise ConfigError(f"the store has a file of this name already: {name}", field="name")
 
     def _close_files(self) -> None:
-        if self._pack is not None:
-            self._pack.close()
         for manifest in self._manifests.values():
             manifest.close()
+

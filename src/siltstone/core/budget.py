@@ -27,7 +27,7 @@ DEFAULT_LIMITS: Mapping[str, int] = MappingProxyType({
     "file": 32 * MIB,  # one source file; a larger one goes to the coverage ledger as oversize
     "scip_document": 512 * MIB,  # one SCIP document
     "pipeline": 80 * MIB,  # blocks, payloads and queues of one content pipeline; above the soft limit its reader waits
-    "chunk_index": 1 * GIB,  # the table of all chunks of one store: 68 bytes each, so 15 million chunks
+    "chunk_index": 1 * GIB,  # the table of all chunks of one store: 60 bytes each, so 17 million chunks
     "graph": 2 * GIB,  # the compressed sparse rows in memory
 })
 
