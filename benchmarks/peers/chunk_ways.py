@@ -101,7 +101,8 @@ def main() -> int:
     """Print the median time of each way over that of `cut_offsets` in the same round; 0 where all cuts are equal."""
     size, target = (int(word) for word in (sys.argv[1:3] + ["256", "64"][len(sys.argv[1:3]):]))
     profile = Profile(minimum=target << 8, target=target << 10, maximum=target << 13)
-    data = random.Random(2020).randbytes(size * MIB)
+    rng = random.Random(2020)
+    data = b"".join(rng.randbytes(MIB) for _ in range(size))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "data"
         path.write_bytes(data)

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import io
 import os
 import socket
 import threading
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy
 import pytest
 
 from siltstone.content.buffers import BufferStrategy
+from siltstone.content.chunk_async import iter_file_chunks_async
+from siltstone.content.chunk_batch import chunk_batch
 from siltstone.content.chunk_streams import ChunkReader, iter_file_chunks, open_reader, read_chunks
+from siltstone.content.chunk_threads import file_cut_offsets
 from siltstone.content.chunking import Chunker, cut_offsets, iter_chunks, warm_up
 from siltstone.content.profiles import Profile
 from siltstone.content.sources import source_of
@@ -131,6 +136,7 @@ def test_owned_chunks_are_bytes_that_live_on(path: Path) -> None:
     chunks = list(iter_file_chunks(path, profile=SMALL, owned=True, buffer=BufferStrategy.fixed(4_096)))
     assert chunks == CHUNKS
     assert {type(chunk) for chunk in chunks} == {bytes}
+    assert list(iter_chunks(DATA, profile=SMALL, owned=True)) == CHUNKS
     pushed = Chunker(profile=SMALL, owned=True)
     assert {type(chunk) for chunk in [*pushed.feed(DATA), *pushed.finish()]} == {bytes}
 
@@ -274,3 +280,36 @@ def test_a_chunker_holds_one_open_chunk_however_small_the_pieces() -> None:
         assert tracemalloc.get_traced_memory()[0] < 200_000
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize("way", [
+    lambda path: list(iter_file_chunks(path, profile=SMALL, owned=True)),
+    lambda path: sum(len(chunk) for chunk in iter_file_chunks(path, profile=SMALL, mapped=True)),
+    lambda path: [len(chunk) for chunk, _ in zip(iter_file_chunks(path, profile=SMALL), range(50), strict=False)],
+    lambda path: cut_offsets(DATA, profile=SMALL, threads=2),
+    lambda path: file_cut_offsets(path, profile=SMALL, threads=2),
+    lambda path: [result.get() for result in chunk_batch([DATA, path, DATA[:100]], profile=SMALL)],
+    lambda path: asyncio.run(_count_async(path)),
+], ids=["owned", "mapped", "left early", "threads", "file threads", "batch", "async"])
+def test_nothing_is_left_behind(path: Path, way: Callable[[Path], object]) -> None:
+    for _ in range(3):
+        way(path)
+    gc.collect()
+    files, threads, objects = len(os.listdir("/proc/self/fd")), threading.active_count(), len(gc.get_objects())
+    tracemalloc.start()
+    try:
+        way(path)
+        gc.collect()
+        before = tracemalloc.get_traced_memory()[0]
+        for _ in range(10):
+            way(path)
+        gc.collect()
+        assert tracemalloc.get_traced_memory()[0] - before < 20_000
+    finally:
+        tracemalloc.stop()
+    assert (len(os.listdir("/proc/self/fd")), threading.active_count()) == (files, threads)
+    assert len(gc.get_objects()) - objects < 100
+
+
+async def _count_async(path: Path) -> int:
+    return sum([len(chunk) async for chunk in iter_file_chunks_async(path, profile=SMALL)])

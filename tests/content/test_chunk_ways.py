@@ -11,6 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from siltstone.content import kernels
 from siltstone.content.buffers import ALIGNMENT, BufferStrategy
 from siltstone.content.chunk_async import iter_chunks_async, iter_file_chunks_async
 from siltstone.content.chunk_slices import ChunkPoller, PollState, iter_in_slices
@@ -115,3 +116,18 @@ def test_every_algorithm_cuts_the_same_in_every_way(profile: Profile, tmp_path: 
         return [bytes(chunk) async for chunk in iter_file_chunks_async(path, profile=profile)]
 
     assert asyncio.run(collect()) == whole
+
+
+@pytest.mark.parametrize("kernel", kernels.available())
+def test_every_kernel_cuts_the_same_in_every_way(kernel: str, tmp_path: Path) -> None:
+    data = content("random", 2_000_000) + bytes(600_001) + content("text", 900_000) + content("periodic", 600_000)
+    path = tmp_path / "data"
+    path.write_bytes(data)
+    for profile in (SMALL, Profile(minimum=2_048, target=8_192, maximum=32_768), Profile()):
+        ends = cut_offsets(data, profile=profile, kernel="scalar")
+        assert cut_offsets(data, profile=profile, kernel=kernel) == ends
+        assert cut_offsets(data, profile=profile, kernel=kernel, threads=2) == ends
+        assert file_cut_offsets(path, profile=profile, kernel=kernel) == ends
+        for chunks in (read_chunks(Dribble(data, [100_001, 17, 4_096]), profile=profile, kernel=kernel),
+                       iter_file_chunks(path, profile=profile, kernel=kernel, buffer=BufferStrategy.fixed(65_536))):
+            assert list(accumulate(map(len, chunks))) == list(ends)

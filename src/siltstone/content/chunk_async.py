@@ -18,7 +18,7 @@ from siltstone.content.chunk_slices import DEFAULT_SLICE_CHUNKS, DEFAULT_SLICE_S
 from siltstone.content.chunk_streams import open_reader
 from siltstone.content.chunking import Chunk, Chunker
 from siltstone.content.profiles import DEFAULT_PROFILE, Profile
-from siltstone.core.budget import KIB
+from siltstone.core.budget import KIB, MIB
 from siltstone.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
+_FILE_READ_BYTES = 4 * MIB  # larger than elsewhere: each read is a hop into a thread and back, 0.1 ms
 _BLOCK_BYTES = 256 * KIB  # small pieces are gathered: a hop into a thread costs about what cutting this does
 
 
@@ -67,7 +68,8 @@ async def iter_file_chunks_async(
 ) -> AsyncGenerator[Chunk, None]:
     """Yield the chunks of the file at *path*, as `iter_file_chunks` does; views are valid until the next step."""
     clock = SliceClock(max_chunks, max_seconds)
-    reader = await _call_in_thread(executor, lambda: open_reader(path, profile=profile, kernel=kernel, buffer=buffer),
+    strategy = buffer or BufferStrategy.adaptive(limit_bytes=_FILE_READ_BYTES)
+    reader = await _call_in_thread(executor, lambda: open_reader(path, profile=profile, kernel=kernel, buffer=strategy),
                                    undo=lambda opened: opened.close())
     try:
         while (block := await _call_in_thread(executor, reader.read_block)) is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, overload
 
 from siltstone.content import kernels
 from siltstone.content.profiles import DEFAULT_PROFILE, Profile
@@ -38,8 +38,23 @@ def cut_offsets(data: ReadableBuffer, *, profile: Profile = DEFAULT_PROFILE, ker
     return cut_in_threads(data, profile=profile, kernel=kernel, threads=threads, executor=executor)
 
 
-def iter_chunks(data: ReadableBuffer, *, profile: Profile = DEFAULT_PROFILE, kernel: str = "auto") -> Iterator[memoryview]:
-    """Yield views of *data*, one for each chunk; joined they equal *data*. A view is valid as long as *data* is."""
+@overload
+def iter_chunks(data: ReadableBuffer, *, profile: Profile = ..., kernel: str = ..., owned: Literal[False] = ...,
+                ) -> Iterator[memoryview]: ...
+@overload
+def iter_chunks(data: ReadableBuffer, *, profile: Profile = ..., kernel: str = ..., owned: Literal[True],
+                ) -> Iterator[bytes]: ...
+def iter_chunks(data: ReadableBuffer, *, profile: Profile = DEFAULT_PROFILE, kernel: str = "auto", owned: bool = False,
+                ) -> Iterator[memoryview] | Iterator[bytes]:
+    """Yield views of *data*, one for each chunk, valid as long as *data* is, or ``bytes`` where *owned*.
+
+    Joined they equal *data*.
+    """
+    views = _views_of(data, profile, kernel)
+    return map(bytes, views) if owned else views
+
+
+def _views_of(data: ReadableBuffer, profile: Profile, kernel: str) -> Iterator[memoryview]:
     view = memoryview(data).cast("B")
     start = 0
     for end in kernels.cut_offsets(view, profile, kernel=kernel):
