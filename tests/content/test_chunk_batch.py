@@ -26,7 +26,7 @@ def test_a_failure_belongs_to_its_item(tmp_path: Path, threads: int) -> None:
     path = tmp_path / "data"
     path.write_bytes(content("text", 50_000))
     strided = memoryview(bytes(100))[::2]
-    items = [b"abc", None, path, tmp_path / "absent", strided, tmp_path, bytearray(5_000)]
+    items = [b"abc", None, path, str(tmp_path / "absent"), strided, tmp_path, bytearray(5_000)]
     results = list(chunk_batch(items, profile=SMALL, threads=threads))
     assert [type(result.error).__name__ for result in results] == [
         "NoneType", "TypeError", "NoneType", "FileNotFoundError", "TypeError", "IsADirectoryError", "NoneType",

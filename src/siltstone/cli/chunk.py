@@ -11,6 +11,7 @@ import sys
 from array import array
 from collections.abc import Generator, Iterator
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from siltstone.cli import render
@@ -18,7 +19,7 @@ from siltstone.cli.terminal import Terminal
 from siltstone.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from siltstone.content.chunk_streams import ChunkReader
+    from siltstone.content.chunk_streams import ChunkBlock, ChunkReader
     from siltstone.content.chunk_summary import ChunkSummary
     from siltstone.content.profiles import Profile
     from siltstone.core.progress import Progress
@@ -110,20 +111,17 @@ def _parts(path: str, profile: Profile, arguments: argparse.Namespace, terminal:
                 yield from parts
 
 
-def _kept_blocks(reader: ChunkReader) -> Iterator[tuple[int, array[int], memoryview]]:
+def _kept_blocks(reader: ChunkReader) -> Iterator[ChunkBlock]:
     """Yield blocks whose bytes last as long as they are held: the reader takes new memory while somebody looks at the old."""
     while block := reader.read_block():
-        yield block.offset, block.ends, block.data[:]
+        yield replace(block, data=block.data[:])
 
 
-def _hash_block(block: tuple[int, array[int], memoryview]) -> _Part:
-    from siltstone.content.hashing import digest_of
+def _hash_block(block: ChunkBlock) -> _Part:
+    from siltstone.content.hashing import digests_of
 
-    base, ends, data = block
-    with data:
-        starts = (base, *ends[:-1])
-        digests = [digest_of(data[start - base:end - base]) for start, end in zip(starts, ends, strict=True)]
-    return _Part(base, ends, digests)
+    with block.data:
+        return _Part(block.offset, block.ends, digests_of(block))
 
 
 def _print_parts(parts: Iterator[_Part], path: str, arguments: argparse.Namespace, terminal: Terminal,
@@ -181,8 +179,6 @@ def _list_profiles(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
 def _profile(arguments: argparse.Namespace) -> Profile:
     """Return the named profile with what the options change."""
-    from dataclasses import replace
-
     from siltstone.content.profiles import DEFAULT_PROFILE, get_profile
 
     base = get_profile(arguments.profile) if arguments.profile else DEFAULT_PROFILE

@@ -21,7 +21,7 @@ from siltstone.core.progress import NO_PROGRESS, Progress
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-    BatchItem: TypeAlias = ReadableBuffer | os.PathLike[str]
+    BatchItem: TypeAlias = ReadableBuffer | str | os.PathLike[str]
 
 _GROUP_ITEMS = 256  # handed to a thread at once: handing over costs about what cutting 100 KB does
 _GROUP_BYTES = 1 * MIB
@@ -66,7 +66,7 @@ def chunk_batch(items: Iterable[BatchItem], *, profile: Profile = DEFAULT_PROFIL
 
 def _cut_item(index: int, item: BatchItem, profile: Profile, kernel: str) -> ChunkedItem:
     try:
-        if isinstance(item, os.PathLike):
+        if isinstance(item, (str, os.PathLike)):
             return ChunkedItem(index, file_cut_offsets(item, profile=profile, kernel=kernel))
         return ChunkedItem(index, kernels.cut_offsets(memoryview(item).cast("B"), profile, kernel=kernel))
     except (SiltstoneError, OSError, TypeError, ValueError, BufferError) as error:
@@ -87,7 +87,7 @@ def _groups(items: Iterable[BatchItem]) -> Iterator[list[tuple[int, BatchItem]]]
 
 
 def _size_of(item: BatchItem) -> int:
-    if isinstance(item, os.PathLike):
+    if isinstance(item, (str, os.PathLike)):
         return _GROUP_BYTES
     try:
         return memoryview(item).nbytes
