@@ -150,6 +150,7 @@ LAYERS = {
         "unpack_nar",
         "verify_narinfo",
         "warm_up",
+        "open_nar",
     },
     "gitobjects": {
         "CommitHistory", "CommitRecord", "Context", "CoverageLedger", "GitObject", "Kind", "ObjectBlock", "ObjectDatabase",

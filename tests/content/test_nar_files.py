@@ -85,8 +85,8 @@ def test_nix_computes_the_same_hash(tmp_path):
     summary = pack_nar(tmp_path / "tree", lambda block: None)
     told = nix(tmp_path, "nix-hash", "--type", "sha256", "--base32", str(tmp_path / "tree")).stdout.decode().strip()
     assert summary.nar_hash == f"sha256:{told}"
-    assert summary.as_dict() == {"nar_size": len(SMALL), "nar_hash": summary.nar_hash, "files": 3, "directories": 3,
-                                 "symlinks": 1, "contents_bytes": 25}
+    assert summary.as_dict() == {"nar_size": len(SMALL), "nar_hash": summary.nar_hash, "nar_hash_sri": summary.sri,
+                                 "files": 3, "directories": 3, "symlinks": 1, "contents_bytes": 25}
 
 
 # Nix 2.8, which Debian has, is older than its own list of bad archives; what later versions refuse and it takes is named.

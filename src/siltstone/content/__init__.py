@@ -78,6 +78,7 @@ if TYPE_CHECKING:
     from siltstone.content.nar_pack import NarSummary as NarSummary
     from siltstone.content.nar_pack import iter_pack_nar as iter_pack_nar
     from siltstone.content.nar_pack import pack_nar as pack_nar
+    from siltstone.content.nar_source import open_nar as open_nar
     from siltstone.content.nar_unpack import unpack_nar as unpack_nar
     from siltstone.content.nar_writer import NarWriter as NarWriter
     from siltstone.content.nar_writer import encode_nar as encode_nar
@@ -211,6 +212,7 @@ _HOMES = {
     "load_hash_cache": "siltstone.content.hash_cache_file",
     "nar_tree": "siltstone.content.nar_listing",
     "new_hasher": "siltstone.content.hashing",
+    "open_nar": "siltstone.content.nar_source",
     "open_reader": "siltstone.content.chunk_streams",
     "pack_nar": "siltstone.content.nar_pack",
     "parse_hash": "siltstone.content.hash_text",

@@ -17,7 +17,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from siltstone.content.base32 import encode_base32
+from siltstone.content.hash_text import Hash, format_hash
 from siltstone.content.nar_format import DEPTH_LIMIT, shown
 from siltstone.content.nar_writer import NarWriter
 from siltstone.core.budget import KIB, MIB
@@ -49,13 +49,18 @@ class NarSummary:
     @property
     def nar_hash(self) -> str:
         """The hash as Nix writes it in a narinfo: ``sha256:`` and 52 digits of base 32."""
-        return f"sha256:{encode_base32(self.sha256)}"
+        return format_hash(Hash("sha256", self.sha256), "nix32")
+
+    @property
+    def sri(self) -> str:
+        """The hash as Nix writes it in expressions and ``--json``: ``sha256-`` and base 64."""
+        return format_hash(Hash("sha256", self.sha256), "sri")
 
     def as_dict(self) -> dict[str, Any]:
-        """Return plain values, the hash in Nix's base 32."""
+        """Return plain values, the hash in both styles."""
         return {
-            "nar_size": self.size, "nar_hash": self.nar_hash, "files": self.files, "directories": self.directories,
-            "symlinks": self.symlinks, "contents_bytes": self.contents_bytes,
+            "nar_size": self.size, "nar_hash": self.nar_hash, "nar_hash_sri": self.sri, "files": self.files,
+            "directories": self.directories, "symlinks": self.symlinks, "contents_bytes": self.contents_bytes,
         }
 
 
