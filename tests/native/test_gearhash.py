@@ -104,6 +104,27 @@ def test_every_length_and_every_single_split_gives_the_same_cuts():
             assert [*scanner.feed(data[:split]), *scanner.feed(data[split:]), *scanner.finish()] == whole, split
 
 
+def first_stable(ends, start, minimum, maximum):
+    """Return the end of the second of two chunks in a row whose sizes make it independent of what stood before *start*."""
+    after = [end for end in ends if end >= start]
+    for first, second, third in zip(after, after[1:], after[2:], strict=False):
+        if all(2 * minimum <= size < maximum - minimum for size in (second - first, third - second)):
+            return third
+    return None
+
+
+@settings(max_examples=40, derandomize=True, deadline=None)
+@given(st.integers(0, 2**32), st.integers(0, 3000), st.integers(0, 3000))
+def test_no_change_moves_a_stable_cut(seed, size, other):
+    rules, chance = (WORDS, 70, 900, 0xFF << 56), random.Random(seed)
+    before, changed, after = chance.randbytes(size), chance.randbytes(other), chance.randbytes(30_000)
+    ends = list(cut_offsets(before + after, *rules))
+    stable = first_stable(ends, size, 70, 900)
+    assert stable is not None
+    moved = [end + size - other for end in cut_offsets(changed + after, *rules)]
+    assert [end for end in ends if end >= stable] == [end for end in moved if end >= stable]
+
+
 def test_more_cuts_than_one_block_holds():
     data = random.Random(3).randbytes(100_000)
     assert list(cut_offsets(data, *TINY)) == reference.cut_offsets(data, *TINY)

@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 
 from siltstone.content.hashing import BLAKE3, digest_of
+from siltstone.content.packs import LONGEST_CHUNK
 from siltstone.content.profiles import DEFAULT_PROFILE, Profile
 from siltstone.content.staging import exclusive
 from siltstone.core.errors import ConfigError, CorruptDataError, NotFoundError, StoreError
@@ -23,9 +24,15 @@ _LONGEST_FORMAT = 64 << 10
 
 
 def create_folder(root: Path, profile: Profile | None) -> None:
-    """Make an empty store in *root* where there is none. Raises StoreError where the folder holds something else."""
+    """Make an empty store in *root* where there is none.
+
+    Raises StoreError where the folder holds something else, ConfigError where *profile* cuts chunks that no pack takes.
+    """
     if (root / "format").exists():
         return
+    chosen = profile or DEFAULT_PROFILE
+    if chosen.maximum > LONGEST_CHUNK:
+        raise ConfigError(f"a store takes chunks of at most {LONGEST_CHUNK} bytes, got {chosen.maximum}", field="profile")
     make_private_directory(root)
     strange = [name for name in os.listdir(root) if not _belongs_to_a_store(name)]
     if strange:
@@ -38,7 +45,7 @@ def create_folder(root: Path, profile: Profile | None) -> None:
         for name in os.listdir(root):
             if name.endswith(TEMPORARY_SUFFIX):
                 os.unlink(root / name)
-        write_atomically(root / "format", encode_format(profile or DEFAULT_PROFILE))
+        write_atomically(root / "format", encode_format(chosen))
     sync_directory(root.parent)
 
 
@@ -87,4 +94,7 @@ def _parse_format(data: bytes, store: str) -> Profile:
         raise StoreError("the store has format 1, which was never released; this release reads format 2", store=store)
     if fields["version"] != VERSION or fields.get("hash") != BLAKE3:
         raise CorruptDataError("the format file is not valid", offset=0)
-    return Profile.from_dict(fields.get("profile"))
+    profile = Profile.from_dict(fields.get("profile"))
+    if profile.maximum > LONGEST_CHUNK:
+        raise CorruptDataError(f"the store says that its chunks have up to {profile.maximum} bytes", offset=0)
+    return profile
