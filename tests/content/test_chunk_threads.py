@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from siltstone.content.chunk_threads import file_cut_offsets, iter_file_cuts
 from siltstone.content.chunking import cut_offsets
-from siltstone.content.profiles import Profile
 from siltstone.core.errors import ConfigError, CorruptDataError
+from siltstone.core.files import WindowedFile
 from tests.content.chunk_inputs import KINDS, ODD, SMALL, content
 
 
@@ -65,23 +65,26 @@ def test_a_wrong_number_of_threads_is_named(threads):
         cut_offsets(b"x", threads=threads)
 
 
-def test_a_file_that_shrinks_is_an_error_with_its_offset_and_leaves_no_thread(tmp_path: Path) -> None:
-    profile = Profile(minimum=256, target=1_024, maximum=4_096)
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_file_that_shrinks_is_an_error_with_its_offset_and_leaves_no_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, threads: int
+) -> None:
     path = tmp_path / "data"
     path.write_bytes(content("random", 6_000_000))
-    before = threading.active_count()
-    for threads in (1, 3):
-        os.truncate(path, 6_000_000)
-        cuts = iter_file_cuts(path, profile=profile, threads=threads)
-        next(cuts)
-        os.truncate(path, 1_200_000)
-        with pytest.raises(CorruptDataError, match="shrank") as caught:
-            for _ in cuts:
-                pass
-        assert caught.value.source == str(path)
-        assert caught.value.offset is not None
-        assert caught.value.offset >= 1_000_000
-        assert threading.active_count() == before
+    before, real, reads = threading.active_count(), WindowedFile.read_into, []
+
+    def truncating(self: WindowedFile, offset: int, room: memoryview) -> int:
+        reads.append(offset)
+        if len(reads) == 3:
+            os.truncate(path, 1_200_000)
+        return real(self, offset, room)
+
+    monkeypatch.setattr(WindowedFile, "read_into", truncating)
+    with pytest.raises(CorruptDataError, match="shrank") as caught:
+        file_cut_offsets(path, profile=SMALL, threads=threads)
+    assert caught.value.source == str(path)
+    assert 1_200_000 <= (caught.value.offset or 0) < 6_000_000
+    assert threading.active_count() == before
 
 
 def test_leaving_early_leaves_no_thread_and_no_open_file(tmp_path: Path) -> None:

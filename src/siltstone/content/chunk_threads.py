@@ -29,7 +29,8 @@ from siltstone.core.ordered_map import check_threads, map_in_order
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-_SEGMENT_BYTES = 32 * MIB  # longest segment; a seam is walked over some chunks: about 1 % of this at a 64 KiB target
+_SEGMENT_BYTES = 32 * MIB  # longest segment, or
+_SEGMENT_TARGETS = 128  # so many target sizes: a seam is walked over a few of them, which is work done twice
 _CHUNKS_AT_LEAST = 16  # longest chunks in a segment: shorter ones are walked again instead of met
 _SEGMENTS_A_THREAD = 2  # so that a thread that was delayed does not delay all
 _WALK_TARGETS = 4  # target sizes walked at once
@@ -152,7 +153,10 @@ def _iter_cuts(
     data: _Input, profile: Profile, kernel: str, threads: int, executor: Executor | None
 ) -> Generator[array[int], None, None]:
     check_threads(threads)
-    step = _segment_bytes(data.size, profile.maximum, threads)
+    step = _segment_bytes(data.size, profile, threads)
+    if data.size <= step:
+        yield data.guess(0, data.size)
+        return
 
     def cut_segment(start: int) -> _Segment:
         stop = min(start + step, data.size)
@@ -176,10 +180,11 @@ def _iter_cuts(
                 yield met
 
 
-def _segment_bytes(size: int, maximum: int, threads: int) -> int:
-    """Return a multiple of *maximum*: then in data without decisions every segment starts at a true cut."""
-    wanted = max(min(size // (_SEGMENTS_A_THREAD * threads), _SEGMENT_BYTES), _CHUNKS_AT_LEAST * maximum)
-    return -(-wanted // maximum) * maximum
+def _segment_bytes(size: int, profile: Profile, threads: int) -> int:
+    """Return a multiple of the longest chunk: then in data without decisions every segment starts at a true cut."""
+    most = max(_SEGMENT_BYTES, _SEGMENT_TARGETS * profile.target)
+    wanted = max(min(size // (_SEGMENTS_A_THREAD * threads), most), _CHUNKS_AT_LEAST * profile.maximum)
+    return -(-wanted // profile.maximum) * profile.maximum
 
 
 def _walk(data: _Input, profile: Profile, kernel: str, cut: int, segment: _Segment) -> tuple[array[int], int | None]:
