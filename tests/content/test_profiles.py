@@ -20,7 +20,7 @@ from siltstone.content.profiles import (
     Profile,
     describe_profiles,
     get_profile,
-    verify,
+    verify_profile,
 )
 from siltstone.core.errors import ConfigError, CorruptDataError
 
@@ -47,14 +47,14 @@ def test_a_seed_changes_every_word_of_the_table():
 
 @pytest.mark.parametrize("name", EVERY)
 def test_verify_accepts_every_profile(name):
-    verify(EVERY[name])
-    verify(EVERY[name], kernel="scalar")
+    EVERY[name].verify()
+    EVERY[name].verify(kernel="scalar")
 
 
 def test_verify_sees_a_changed_table(monkeypatch):
     monkeypatch.setattr(profiles, "TABLE_DIGESTS", {FASTCDC_V2020: "0" * 64})
     with pytest.raises(CorruptDataError):
-        verify()
+        verify_profile()
 
 
 @pytest.mark.parametrize("name", ALGORITHMS)
@@ -64,7 +64,7 @@ def test_verify_sees_changed_constants(monkeypatch, name):
     changed[8] ^= 0x10
     monkeypatch.setattr(profiles, "table_of", lambda algorithm, seed: bytes(changed))
     with pytest.raises(CorruptDataError, match="cut points"):
-        verify(Profile(algorithm=name))
+        verify_profile(Profile(algorithm=name))
 
 
 @pytest.mark.parametrize("change", [
@@ -74,7 +74,7 @@ def test_the_check_of_a_name_sees_every_setting(monkeypatch, change):
     changed = dataclasses.replace(PROFILES["fastcdc-8k"], **change)
     monkeypatch.setattr(profiles, "PROFILES", {"fastcdc-8k": changed})
     with pytest.raises(CorruptDataError, match="fastcdc-8k"):
-        verify(changed)
+        verify_profile(changed)
 
 
 def test_named_profiles_are_what_their_sources_say():

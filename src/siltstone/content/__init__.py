@@ -101,7 +101,9 @@ if TYPE_CHECKING:
     from siltstone.content.pipeline_run import StreamTotals as StreamTotals
     from siltstone.content.profiles import PROFILES as PROFILES
     from siltstone.content.profiles import Profile as Profile
+    from siltstone.content.profiles import describe_profiles as describe_profiles
     from siltstone.content.profiles import get_profile as get_profile
+    from siltstone.content.profiles import verify_profile as verify_profile
     from siltstone.content.signing import PublicKey as PublicKey
     from siltstone.content.signing import SecretKey as SecretKey
     from siltstone.content.signing import Signature as Signature
@@ -183,6 +185,7 @@ _HOMES = {
     "decode_base32_batch": "siltstone.content.base32",
     "decompress": "siltstone.content.compression",
     "decompress_into": "siltstone.content.compression",
+    "describe_profiles": "siltstone.content.profiles",
     "detect_codec": "siltstone.content.codec_table",
     "digest_of": "siltstone.content.hashing",
     "digests_of": "siltstone.content.hashing",
@@ -228,6 +231,7 @@ _HOMES = {
     "train_dictionary": "siltstone.content.dictionaries",
     "unpack_nar": "siltstone.content.nar_unpack",
     "verify_narinfo": "siltstone.content.narinfo",
+    "verify_profile": "siltstone.content.profiles",
     "warm_up": "siltstone.content.chunking",
 }
 

@@ -30,7 +30,7 @@ from siltstone.core.errors import ConfigError, CorruptDataError
 
 __all__ = [
     "ALGORITHMS", "DEFAULT_PROFILE", "FASTCDC_V2016", "FASTCDC_V2020", "GEARHASH", "PROFILES", "RONOMON", "Profile",
-    "describe_profiles", "gear_table", "get_profile", "table_digest", "verify",
+    "describe_profiles", "gear_table", "get_profile", "table_digest", "verify_profile",
 ]
 
 _LOG2_RULES = ("round", "floor")
@@ -122,6 +122,11 @@ class Profile:
         return table_of(self.algorithm, self.seed)
 
     @property
+    def table_digest(self) -> str:
+        """SHA-256 of the table, its words little-endian, in hexadecimal."""
+        return table_digest(self.algorithm, self.seed)
+
+    @property
     def rules(self) -> tuple[Any, ...]:
         """What the kernel of the algorithm takes after the data."""
         table = memoryview(self.gear).cast("I" if self.algorithm == RONOMON else "Q")
@@ -137,8 +142,12 @@ class Profile:
         return {
             "algorithm": self.algorithm, "minimum": self.minimum, "target": self.target, "maximum": self.maximum,
             "normalization": self.normalization, "seed": self.seed, "log2": self.log2,
-            "table": table_digest(self.algorithm, self.seed),
+            "table": self.table_digest,
         }
+
+    def verify(self, *, kernel: str = AUTO) -> None:
+        """Check that this installation has the table and cuts as published: see `verify_profile`."""
+        verify_profile(self, kernel=kernel)
 
     @classmethod
     def from_dict(cls, stored: object) -> Profile:
@@ -150,7 +159,7 @@ class Profile:
             profile = cls(**{name: stored[name] for name in names})
         except ConfigError as error:
             raise CorruptDataError(f"the chunking profile is not valid: {error}") from error
-        if stored["table"] != table_digest(profile.algorithm, profile.seed):
+        if stored["table"] != profile.table_digest:
             raise CorruptDataError("the chunking profile was made with another table")
         return profile
 
@@ -199,8 +208,8 @@ def describe_profiles() -> list[dict[str, Any]]:
     return [{"name": name, **profile.as_dict()} for name, profile in PROFILES.items()]
 
 
-# Cuts of the input that `verify` makes, found by the pure twins: SHA-256 over little-endian words. Never computed anew: a
-# changed digest is a changed profile. By algorithm (sizes of `_check_profile`), then by name.
+# Cuts of the input that `verify_profile` makes, found by the pure twins: SHA-256 over little-endian words. Never computed anew:
+# a changed digest is a changed profile. By algorithm (sizes of `_check_profile`), then by name.
 _ALGORITHM_CUTS = {
     FASTCDC_V2020: "4da077e8e1b33559ce730f1aa27ff3fda039a1e1cff2e40f962bee9fd2690584",
     FASTCDC_V2016: "f789e43c1df06a27850a8c66fe667a48d2baae89de73786a8f9fc9e8fae81a7a",
@@ -226,7 +235,7 @@ _PROFILE_CUTS = {
 }
 
 
-def verify(profile: Profile = DEFAULT_PROFILE, *, kernel: str = AUTO) -> None:
+def verify_profile(profile: Profile = DEFAULT_PROFILE, *, kernel: str = AUTO) -> None:
     """Check that this installation has the table of *profile* and cuts as published.
 
     Cuts a generated input with small sizes, and with the sizes of *profile* where it is a named one.  Raises
