@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from siltstone.content.kernels import AUTO, available, cut_offsets
+from siltstone.content.kernels import available, cut_offsets
 from siltstone.content.profiles import FASTCDC_V2016, FASTCDC_V2020, GEARHASH, PROFILES, RONOMON, Profile
 
 KIB = 1 << 10
@@ -187,7 +187,7 @@ def compare(program: Path, path: Path) -> int:
     with (tempfile.TemporaryFile() as answer, open(path, "rb") as file,
           mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data):
         for crate, name, profile, theirs in run_crates(program, path, answer):
-            for kernel in available() if profile.algorithm == FASTCDC_V2020 else (AUTO,):
+            for kernel in available(profile.algorithm):
                 ours = cut_offsets(data, profile, kernel=kernel)
                 differ = 0 if ours == theirs else len(set(ours) ^ set(theirs))
                 count, total, differing = count + 1, total + len(theirs), differing + differ

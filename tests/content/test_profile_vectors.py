@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from siltstone.content.kernels import available, cut_offsets, scanner
-from siltstone.content.profiles import ALGORITHMS, FASTCDC_V2020, GEARHASH, PROFILES, RONOMON, Profile
+from siltstone.content.profiles import ALGORITHMS, GEARHASH, PROFILES, RONOMON, Profile
+from siltstone.core.errors import ConfigError
 from tests.reference import gear, gearhash, ronomon
 from tests.reference.splitmix import splitmix_bytes
 
@@ -63,7 +64,7 @@ def test_the_rule_of_the_table_is_the_published_one():
 def test_cuts_equal_those_of_the_crate(frozen):
     profile = Profile(**frozen["profile"])
     data = vector_input() + bytes(300_000)
-    for kernel in available() if profile.algorithm == FASTCDC_V2020 else ("auto",):
+    for kernel in available(profile.algorithm):
         ends = cut_offsets(data, profile, kernel=kernel)
         assert (len(ends), digest_of_ends(ends)) == (frozen["count"], frozen["sha256_u64le_ends"])
 
@@ -116,3 +117,20 @@ def test_equal_bytes_give_the_longest_chunks(name):
     for value in (0, 0x3B, 0xFF):
         ends = list(cut_offsets(bytes([value]) * 1_000_000, profile))
         assert ends == [*range(profile.maximum, 1_000_000, profile.maximum), 1_000_000]
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_a_kernel_that_cannot_run_is_refused_by_name(name):
+    assert available(name)[0] == "scalar"
+    for absent in ("", "neon", "AUTO", None):
+        for call in (lambda absent=absent: cut_offsets(b"x", Profile(algorithm=name), kernel=absent),
+                     lambda absent=absent: scanner(Profile(algorithm=name), kernel=absent)):
+            with pytest.raises(ConfigError) as caught:
+                call()
+            assert caught.value.field == "kernel"
+
+
+def test_an_unknown_algorithm_has_no_kernels():
+    with pytest.raises(ConfigError) as caught:
+        available("rabin")
+    assert caught.value.field == "algorithm"

@@ -9,7 +9,7 @@ from array import array
 from typing import TYPE_CHECKING, Protocol
 
 from siltstone._native import gear, gearhash, ronomon
-from siltstone.content.gear_tables import GEARHASH, RONOMON
+from siltstone.content.gear_tables import FASTCDC_V2016, FASTCDC_V2020, GEARHASH, RONOMON
 from siltstone.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 AUTO = "auto"
 SCALAR = "scalar"
+_KERNELS = {name: (SCALAR,) for name in (FASTCDC_V2020, FASTCDC_V2016, RONOMON, GEARHASH)}
 
 
 class Scanner(Protocol):
@@ -31,17 +32,19 @@ class Scanner(Protocol):
         """Return the end of the open chunk, where there is one, and begin anew."""
 
 
-def available() -> tuple[str, ...]:
-    """Return the names of the kernels that run on this machine."""
-    return (SCALAR,)
+def available(algorithm: str = FASTCDC_V2020) -> tuple[str, ...]:
+    """Return the names of the kernels for *algorithm* that run on this machine, slowest first."""
+    if algorithm not in _KERNELS:
+        raise ConfigError(f"expected one of {', '.join(_KERNELS)}, got {algorithm!r}", field="algorithm")
+    return _KERNELS[algorithm]
 
 
 def cut_offsets(data: ReadableBuffer, profile: Profile, *, kernel: str = AUTO) -> array[int]:
     """Return the end of every chunk of *data*, ascending, in one call without the GIL; the last is the size of *data*.
 
-    *kernel* forces one of `available`. Raises ConfigError where it cannot run here.
+    *kernel* forces one of `available`. Raises ConfigError where it cannot run here, or not for this algorithm.
     """
-    _check_kernel(kernel)
+    _check_kernel(kernel, profile.algorithm)
     if profile.algorithm == GEARHASH:
         return gearhash.cut_offsets(data, *profile.rules)
     if profile.algorithm == RONOMON:
@@ -51,7 +54,7 @@ def cut_offsets(data: ReadableBuffer, profile: Profile, *, kernel: str = AUTO) -
 
 def scanner(profile: Profile, *, kernel: str = AUTO) -> Scanner:
     """Return what finds the cuts of `cut_offsets` in a stream that comes in pieces of any size."""
-    _check_kernel(kernel)
+    _check_kernel(kernel, profile.algorithm)
     if profile.algorithm == GEARHASH:
         return gearhash.CutScanner(*profile.rules)
     if profile.algorithm == RONOMON:
@@ -59,6 +62,7 @@ def scanner(profile: Profile, *, kernel: str = AUTO) -> Scanner:
     return gear.CutScanner(*profile.rules)
 
 
-def _check_kernel(kernel: str) -> None:
-    if kernel != AUTO and kernel not in available():
-        raise ConfigError(f"expected {AUTO} or one of {', '.join(available())}, got {kernel!r}", field="kernel")
+def _check_kernel(kernel: str, algorithm: str) -> None:
+    names = available(algorithm)
+    if kernel != AUTO and kernel not in names:
+        raise ConfigError(f"for {algorithm} expected {AUTO} or one of {', '.join(names)}, got {kernel!r}", field="kernel")
