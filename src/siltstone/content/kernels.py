@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 AUTO = "auto"
 SCALAR = "scalar"
-_KERNELS = {name: (SCALAR,) for name in (FASTCDC_V2020, FASTCDC_V2016, RONOMON, GEARHASH)}
+_KERNELS = dict.fromkeys((FASTCDC_V2020, FASTCDC_V2016, RONOMON, GEARHASH), (SCALAR,))
 
 
 class Scanner(Protocol):
