@@ -104,6 +104,8 @@ if TYPE_CHECKING:
     from siltstone.content.profiles import describe_profiles as describe_profiles
     from siltstone.content.profiles import get_profile as get_profile
     from siltstone.content.profiles import verify_profile as verify_profile
+    from siltstone.content.sha_support import ShaSupport as ShaSupport
+    from siltstone.content.sha_support import measure_sha_support as measure_sha_support
     from siltstone.content.signing import PublicKey as PublicKey
     from siltstone.content.signing import SecretKey as SecretKey
     from siltstone.content.signing import Signature as Signature
@@ -181,6 +183,8 @@ _HOMES = {
     "compress_into": "siltstone.content.compression",
     "content_address_path": "siltstone.content.store_path",
     "cut_offsets": "siltstone.content.chunking",
+    "ShaSupport": "siltstone.content.sha_support",
+    "measure_sha_support": "siltstone.content.sha_support",
     "decode_base32": "siltstone.content.base32",
     "decode_base32_batch": "siltstone.content.base32",
     "decompress": "siltstone.content.compression",

@@ -32,8 +32,10 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 
 _SAMPLE_ITEMS = 64  # sizes of the first ones stand for all
-_GROUP_BYTES = 1 * MIB  # handed to a thread at once: 150 us of work or more, ten times what handing over costs
+_GROUP_BYTES = 4 * MIB  # handed to a thread at once: 0.5 ms of work or more, ten times what handing over costs
 _GROUP_ITEMS = 1024
+_GROUPS_EACH = 4  # for each thread at least, so that they end together
+_BUFFERS = frozenset((bytes, bytearray, memoryview))
 _UNKNOWN_COUNT = 1 << 40  # an iterator that does not tell its length, and is longer than the sample
 
 
@@ -75,7 +77,8 @@ def hash_batch(items: Iterable[HashItem], *, algorithm: str = BLAKE3, threads: H
     work = _Work(algorithm, one, free_threads, cache, progress)
     batch = HashBatch([], {})
     progress.stage("hash", 0 if count == _UNKNOWN_COUNT else count)
-    groups = _groups(chain(sample, iterator), max(1, min(_GROUP_BYTES // max(mean, 1), _GROUP_ITEMS, count // (4 * wanted))))
+    size = min(_GROUP_BYTES // max(mean, 1), _GROUP_ITEMS, count // (_GROUPS_EACH * wanted) if wanted > 1 else _GROUP_ITEMS)
+    groups = _groups(chain(sample, iterator), max(size, 1))
     with closing(map_in_order(work.hash_group, groups, threads=wanted, executor=executor if wanted > 1 else None)) as results:
         try:
             for digests, errors in results:
@@ -99,7 +102,7 @@ class _Work:
     def hash_group(self, group: list[HashItem]) -> tuple[list[bytes | None], dict[int, Exception]]:
         """Return the digests of *group*, and errors by place in it."""
         self._check(0)
-        if not any(isinstance(item, (str, os.PathLike)) for item in group):
+        if _BUFFERS.issuperset(map(type, group)):  # one isinstance with an abstract class costs 5 % of hashing 16 KiB
             try:
                 return [*digests_of(group, algorithm=self._algorithm)], {}  # type: ignore[arg-type]
             except (TypeError, ValueError, BufferError):  # found again, and placed, below

@@ -1,6 +1,7 @@
 """When hashing is worth more than one thread: the total of bytes, the mean size of a piece, and the threads that are free.
 
-The defaults are measured; `python benchmarks/peers/hash_threads.py` repeats the measurement and docs/benchmarks.md tells it.
+The defaults are measured, on Zen 4: the least work on which two threads are at least 1.2 times as fast as one.
+`python benchmarks/peers/hash_threads.py` repeats the measurement.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from siltstone.core.ordered_map import THREADS_AT_MOST
 class HashThreads:
     """The least work, in bytes, that is shared among threads; *maximum* 0 means all that are free."""
 
-    minimum_total: int = 4 * MIB  # of a batch: below, starting two threads costs more than they save
-    minimum_mean: int = 8 * KIB  # of a batch's pieces: below, the threads wait for each other's hold of the interpreter
-    minimum_single: int = 4 * MIB  # of one buffer or file that BLAKE3 hashes as a tree
+    minimum_total: int = 8 * MIB  # of a batch: two threads cost 0.4 ms to start and feed, a third of hashing 6 MiB with BLAKE3
+    minimum_mean: int = 8 * KIB  # of a batch's pieces: below 2 KiB neither library lets go of the interpreter, at 8 KiB for 4/5
+    minimum_single: int = 4 * MIB  # of one buffer or file that BLAKE3 hashes as a tree; its threads cost 0.1 ms to start
     maximum: int = 0
 
     def __post_init__(self) -> None:
