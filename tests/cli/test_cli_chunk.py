@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from siltstone.cli.main import main
 from siltstone.content import Profile, cut_offsets, digest_of, iter_chunks
 from siltstone.content.profiles import DEFAULT_PROFILE
 
@@ -116,10 +118,21 @@ def test_profiles_are_listed_with_the_digest_of_their_table(silt: Silt) -> None:
     (["data", "--kernel", "steam"], 1, "kernel"),
     (["data", "--algorithm", "rolling"], 1, "algorithm"),
 ])
-def test_errors_say_what_is_wrong_before_anything_is_listed(silt: Silt, words: list[str], code: int, problem: str) -> None:
-    done = silt(*words, code=code)
-    assert done.stdout == b""
-    assert problem in done.stderr.decode().splitlines()[-1]
+def test_errors_say_what_is_wrong_before_anything_is_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    words: list[str], code: int, problem: str
+) -> None:
+    (tmp_path / "data").write_bytes(DATA)
+    monkeypatch.chdir(tmp_path)
+    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    try:
+        assert main(["chunk", *words]) == code
+    finally:
+        signal.signal(signal.SIGTERM, before[0])
+        signal.signal(signal.SIGINT, before[1])
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert problem in said.err.splitlines()[-1]
 
 
 def test_a_name_that_is_no_text_is_shown_escaped(silt: Silt, tmp_path: Path) -> None:

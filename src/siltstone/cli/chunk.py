@@ -54,7 +54,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, default=1, metavar="N",
                         help="threads that hash, or that cut with --no-hash (default: 1)")
     parser.add_argument("--no-hash", action="store_true", help="cut only: no BLAKE3, no count of what is there twice")
-    parser.add_argument("--kernel", metavar="NAME", help="force a variant of the kernel; `silt status` names them")
+    parser.add_argument("--kernel", metavar="NAME",
+                        help="force a variant of the kernel, such as scalar; an unknown name lists those that run here")
     parser.add_argument("--json", action="store_true", help="print JSON Lines: an object for each chunk, the summary last")
     parser.add_argument("--quiet", action="store_true", help="no progress and no summary on stderr")
 
