@@ -104,6 +104,14 @@ if TYPE_CHECKING:
     from siltstone.content.profiles import describe_profiles as describe_profiles
     from siltstone.content.profiles import get_profile as get_profile
     from siltstone.content.profiles import verify_profile as verify_profile
+    from siltstone.content.reference_rewrite import ReferenceNormalizer as ReferenceNormalizer
+    from siltstone.content.reference_rewrite import ReferenceRestorer as ReferenceRestorer
+    from siltstone.content.reference_rewrite import hash_modulo as hash_modulo
+    from siltstone.content.reference_table import ReferenceTable as ReferenceTable
+    from siltstone.content.reference_table import format_reference_table as format_reference_table
+    from siltstone.content.reference_table import parse_reference_table as parse_reference_table
+    from siltstone.content.references import ReferenceScanner as ReferenceScanner
+    from siltstone.content.references import find_references as find_references
     from siltstone.content.sha_support import ShaSupport as ShaSupport
     from siltstone.content.sha_support import measure_sha_support as measure_sha_support
     from siltstone.content.signing import PublicKey as PublicKey
@@ -167,7 +175,12 @@ _HOMES = {
     "PollState": "siltstone.content.chunk_slices",
     "Profile": "siltstone.content.profiles",
     "PublicKey": "siltstone.content.signing",
+    "ReferenceNormalizer": "siltstone.content.reference_rewrite",
+    "ReferenceRestorer": "siltstone.content.reference_rewrite",
+    "ReferenceScanner": "siltstone.content.references",
+    "ReferenceTable": "siltstone.content.reference_table",
     "SecretKey": "siltstone.content.signing",
+    "ShaSupport": "siltstone.content.sha_support",
     "Signature": "siltstone.content.signing",
     "Sink": "siltstone.content.pipeline_block",
     "StorePath": "siltstone.content.store_path",
@@ -183,8 +196,6 @@ _HOMES = {
     "compress_into": "siltstone.content.compression",
     "content_address_path": "siltstone.content.store_path",
     "cut_offsets": "siltstone.content.chunking",
-    "ShaSupport": "siltstone.content.sha_support",
-    "measure_sha_support": "siltstone.content.sha_support",
     "decode_base32": "siltstone.content.base32",
     "decode_base32_batch": "siltstone.content.base32",
     "decompress": "siltstone.content.compression",
@@ -198,11 +209,14 @@ _HOMES = {
     "encode_base32_texts": "siltstone.content.base32",
     "encode_nar": "siltstone.content.nar_writer",
     "file_cut_offsets": "siltstone.content.chunk_threads",
+    "find_references": "siltstone.content.references",
     "format_hash": "siltstone.content.hash_text",
     "format_narinfo": "siltstone.content.narinfo",
+    "format_reference_table": "siltstone.content.reference_table",
     "get_profile": "siltstone.content.profiles",
     "hash_batch": "siltstone.content.hash_batch",
     "hash_file": "siltstone.content.hash_files",
+    "hash_modulo": "siltstone.content.reference_rewrite",
     "hash_stream": "siltstone.content.hash_files",
     "is_nar": "siltstone.content.nar_format",
     "iter_chunks": "siltstone.content.chunking",
@@ -217,6 +231,7 @@ _HOMES = {
     "list_nar": "siltstone.content.nar_listing",
     "load_dictionary": "siltstone.content.dictionaries",
     "load_hash_cache": "siltstone.content.hash_cache_file",
+    "measure_sha_support": "siltstone.content.sha_support",
     "nar_tree": "siltstone.content.nar_listing",
     "new_hasher": "siltstone.content.hashing",
     "open_nar": "siltstone.content.nar_source",
@@ -225,6 +240,7 @@ _HOMES = {
     "parse_hash": "siltstone.content.hash_text",
     "parse_narinfo": "siltstone.content.narinfo",
     "parse_public_key": "siltstone.content.signing",
+    "parse_reference_table": "siltstone.content.reference_table",
     "parse_store_path": "siltstone.content.store_path",
     "read_chunks": "siltstone.content.chunk_streams",
     "read_public_keys": "siltstone.content.signing",
