@@ -172,6 +172,40 @@ def test_threads_find_the_same_cuts_at_once():
     assert all(found[name] == cut_offsets(data, *rules) for name in range(4))
 
 
+def test_a_scanner_is_not_used_while_it_is_fed():
+    scanner, data, refused = CutScanner(*Profile.xet().rules), bytes(64 << 20), 0
+    for _ in range(20):
+        thread = threading.Thread(target=scanner.feed, args=(data,))
+        thread.start()
+        while thread.is_alive():
+            try:
+                scanner.finish()
+            except ConfigError:
+                refused += 1
+        thread.join()
+        if refused:
+            break
+    assert refused
+
+
+def test_a_table_that_changes_meanwhile_harms_nothing():
+    table, data = array("Q", WORDS), random.Random(4).randbytes(1 << 20)
+    rules, going = (table, *TINY[1:]), threading.Event()
+
+    def change():
+        while not going.is_set():
+            table[7] ^= 1
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    ends = [list(cut_offsets(data, *rules)) for _ in range(5)]
+    going.set()
+    thread.join()
+    longest = TINY[2]
+    assert all(cuts[-1] == len(data) for cuts in ends)
+    assert all(1 <= end - start <= longest for cuts in ends for start, end in zip([0, *cuts], cuts, strict=False))
+
+
 @pytest.mark.parametrize("rules", [
     (array("Q", [0] * 255), 8, 61, 1), (WORDS, 0, 61, 1), (WORDS, -1, 61, 1), (WORDS, 62, 61, 1), (WORDS, 8, 2**30 + 1, 1),
 ])
