@@ -46,6 +46,12 @@ class Store:
         for _ in self.full.iter_chunks("file"):
             pass
 
+    def time_verify(self) -> None:
+        assert not self.full.verify().problems
+
+    def time_gc_with_nothing_to_do(self) -> None:
+        self.full.gc()
+
     def time_open(self) -> None:
         ChunkStore.open(self.folder / "full").close()
 

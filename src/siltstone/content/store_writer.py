@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 Source = str | os.PathLike[str] | BinaryIO | bytes | bytearray | memoryview
 
-BLOCK_BYTES = 4 * MIB  # read at once. DO NOT CHANGE without a reason: groups end where blocks do
+# Read at once: 4 MiB is no faster and holds 20 MB more. DO NOT CHANGE without need: groups end where blocks do.
+BLOCK_BYTES = 2 * MIB
 _WORKERS_AT_MOST = 64
 
 
