@@ -44,7 +44,7 @@ class Profile:
 
     *normalization* 0 to 3 draws chunk sizes towards *target*; the default is 1 (ronomon: always 1, gearhash: always 0).
     *log2* says how a target that is no power of two picks its masks: ``round`` as the crate does, ``floor`` as its release
-    4.0.0 and pyfastcdc do.  *seed* changes the cuts of FastCDC v2020; it does not hide content: published attacks recover
+    4.0.0 and pyfastcdc 0.2 do.  *seed* changes the cuts of FastCDC v2020; it does not hide content: published attacks recover
     such keys from chunk lengths.  Raises ConfigError, which names the field that does not fit.
     """
 
