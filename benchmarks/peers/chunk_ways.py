@@ -1,7 +1,7 @@
 """What each way to chunk costs over one call of `cut_offsets`, and what a second thread gains; pyfastcdc's ways beside them.
 
-All ways run in turn on the same random bytes, A B C A B C; every one must give the same cuts.
-Run: python benchmarks/peers/chunk_ways.py [MIB [TARGET_KIB]]
+All ways run in turn on the same bytes, random ones or those of a file, A B C A B C; every one must give the same cuts.
+Run: python benchmarks/peers/chunk_ways.py [MIB or FILE [TARGET_KIB [ROUNDS]]]
 """
 
 from __future__ import annotations
@@ -32,7 +32,6 @@ from siltstone.content import (
     read_chunks,
 )
 
-ROUNDS = 9
 MIB = 1 << 20
 WINDOW = 4 * MIB
 
@@ -99,10 +98,11 @@ def ways_of(data: bytes, path: Path, profile: Profile) -> dict[str, Callable[[],
 
 def main() -> int:
     """Print the median time of each way over that of `cut_offsets` in the same round; 0 where all cuts are equal."""
-    size, target = (int(word) for word in (sys.argv[1:3] + ["256", "64"][len(sys.argv[1:3]):]))
+    given, target, rounds = sys.argv[1:4] + ["256", "64", "9"][len(sys.argv[1:4]):]
+    target, rounds = int(target), int(rounds)
     profile = Profile(minimum=target << 8, target=target << 10, maximum=target << 13)
     rng = random.Random(2020)
-    data = b"".join(rng.randbytes(MIB) for _ in range(size))
+    data = b"".join(rng.randbytes(MIB) for _ in range(int(given))) if given.isdigit() else Path(given).read_bytes()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "data"
         path.write_bytes(data)
@@ -110,7 +110,7 @@ def main() -> int:
         expected = list(cut_offsets(data, profile=profile))
         equal = {name: list(way()) == expected for name, way in ways.items()}
         seconds: dict[str, list[float]] = {name: [] for name in ways}
-        for _ in range(ROUNDS):
+        for _ in range(rounds):
             for name, way in ways.items():
                 start = time.perf_counter()
                 way()
