@@ -1,13 +1,15 @@
 """The chunk store: files come back byte for byte, shared content is kept once, and writers do not disturb each other."""
 
 import io
+import os
 import random
+import threading
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from siltstone.content import pack_sink, store_writer
+from siltstone.content import pack_sink, staging, store_writer
 from siltstone.content.profiles import Profile
 from siltstone.content.store import ChunkStore
 from siltstone.content.store_folder import encode_format, read_format
@@ -236,3 +238,29 @@ def test_wrong_settings_of_a_writer_are_refused(store):
         with pytest.raises(ConfigError) as caught:
             store.writer(**settings_)
         assert caught.value.field == field
+
+
+def test_a_long_pack_is_synced_on_the_way(store, monkeypatch):
+    monkeypatch.setattr(staging, "_SYNC_BYTES", 10_000)
+    before, synced = threading.active_count(), []
+    real = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda descriptor: (synced.append(descriptor), real(descriptor)))
+    monkeypatch.setattr(store_writer, "BLOCK_BYTES", 4096)
+    put(store, "long", random.Random(7).randbytes(100_000))
+    assert len(synced) >= 6
+    assert threading.active_count() == before
+    assert store.verify().problems == ()
+
+
+def test_a_disk_that_fails_to_sync_on_the_way_fails_the_put(store, monkeypatch):
+    monkeypatch.setattr(staging, "_SYNC_BYTES", 10_000)
+    monkeypatch.setattr(store_writer, "BLOCK_BYTES", 4096)
+
+    def fail(_descriptor):
+        raise OSError(5, "broken disk")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="broken disk"):
+        put(store, "long", random.Random(7).randbytes(100_000))
+    assert store.find("long") is None
+    assert list((store.root / "staging").iterdir()) == []
