@@ -28,6 +28,7 @@ COMMANDS = {
     "store": ("siltstone.cli.store", "keep files in a de-duplicating chunk store, and restore them"),
     "hash": ("siltstone.cli.hash", "print BLAKE3 or SHA-256 of files, in any style, or check them"),
     "nar": ("siltstone.cli.nar", "pack, unpack, list and read NARs, the archives of Nix"),
+    "narinfo": ("siltstone.cli.narinfo", "sign and verify what a binary cache says of a store path"),
     "scip": ("siltstone.cli.scip", "show what a SCIP index holds"),
     "status": ("siltstone.cli.status", "show versions, kernels and the inflate backend"),
 }

@@ -87,6 +87,8 @@ if TYPE_CHECKING:
     from siltstone.content.narinfo import parse_narinfo as parse_narinfo
     from siltstone.content.narinfo import sign_narinfo as sign_narinfo
     from siltstone.content.narinfo import verify_narinfo as verify_narinfo
+    from siltstone.content.narinfo_check import NarFileCheck as NarFileCheck
+    from siltstone.content.narinfo_check import check_nar_file as check_nar_file
     from siltstone.content.pipeline import Pipeline as Pipeline
     from siltstone.content.pipeline import PipelineContext as PipelineContext
     from siltstone.content.pipeline import PipelineOptions as PipelineOptions
@@ -155,6 +157,7 @@ _HOMES = {
     "NarDirectory": "siltstone.content.nar_format",
     "NarDirectoryEnd": "siltstone.content.nar_format",
     "NarFile": "siltstone.content.nar_format",
+    "NarFileCheck": "siltstone.content.narinfo_check",
     "NarInfo": "siltstone.content.narinfo",
     "NarLimits": "siltstone.content.nar_format",
     "NarReader": "siltstone.content.nar",
@@ -190,6 +193,7 @@ _HOMES = {
     "StreamTotals": "siltstone.content.pipeline_run",
     "VerifyReport": "siltstone.content.store_check",
     "cat_nar": "siltstone.content.nar_listing",
+    "check_nar_file": "siltstone.content.narinfo_check",
     "chunk_batch": "siltstone.content.chunk_batch",
     "chunks_by_entry": "siltstone.content.nar_chunking",
     "compress": "siltstone.content.compression",
