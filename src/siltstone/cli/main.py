@@ -29,6 +29,8 @@ COMMANDS = {
     "hash": ("siltstone.cli.hash", "print BLAKE3 or SHA-256 of files, in any style, or check them"),
     "nar": ("siltstone.cli.nar", "pack, unpack, list and read NARs, the archives of Nix"),
     "narinfo": ("siltstone.cli.narinfo", "sign and verify what a binary cache says of a store path"),
+    "compress": ("siltstone.cli.compress", "compress a file or stream into independent frames"),
+    "decompress": ("siltstone.cli.compress", "decompress every frame of a file or stream, within limits"),
     "scip": ("siltstone.cli.scip", "show what a SCIP index holds"),
     "status": ("siltstone.cli.status", "show versions, kernels and the inflate backend"),
 }

@@ -7,6 +7,10 @@ from typing import TYPE_CHECKING
 from siltstone.core.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from siltstone.content.adaptive import AdaptiveResult as AdaptiveResult
+    from siltstone.content.adaptive import compress_adaptive as compress_adaptive
+    from siltstone.content.adaptive import find_packed_format as find_packed_format
+    from siltstone.content.adaptive import sample_entropy as sample_entropy
     from siltstone.content.base32 import decode_base32 as decode_base32
     from siltstone.content.base32 import decode_base32_batch as decode_base32_batch
     from siltstone.content.base32 import encode_base32 as encode_base32
@@ -33,16 +37,23 @@ if TYPE_CHECKING:
     from siltstone.content.chunking import iter_chunks as iter_chunks
     from siltstone.content.chunking import warm_up as warm_up
     from siltstone.content.codec_table import detect_codec as detect_codec
+    from siltstone.content.compress_batch import CompressedItem as CompressedItem
+    from siltstone.content.compress_batch import compress_batch as compress_batch
+    from siltstone.content.compress_batch import decompress_batch as decompress_batch
     from siltstone.content.compression import Compressor as Compressor
     from siltstone.content.compression import compress as compress
     from siltstone.content.compression import compress_into as compress_into
     from siltstone.content.compression import decompress as decompress
     from siltstone.content.compression import decompress_into as decompress_into
+    from siltstone.content.compression_streams import CompressedReader as CompressedReader
+    from siltstone.content.compression_streams import CompressedWriter as CompressedWriter
+    from siltstone.content.compression_streams import open_compressed as open_compressed
     from siltstone.content.dictionaries import CompressionDictionary as CompressionDictionary
     from siltstone.content.dictionaries import load_dictionary as load_dictionary
     from siltstone.content.dictionaries import save_dictionary as save_dictionary
     from siltstone.content.dictionaries import train_dictionary as train_dictionary
     from siltstone.content.file_fingerprint import FileFingerprint as FileFingerprint
+    from siltstone.content.frame_sequence import FrameLimits as FrameLimits
     from siltstone.content.hash_batch import HashBatch as HashBatch
     from siltstone.content.hash_batch import hash_batch as hash_batch
     from siltstone.content.hash_cache import HashCache as HashCache
@@ -89,6 +100,9 @@ if TYPE_CHECKING:
     from siltstone.content.narinfo import verify_narinfo as verify_narinfo
     from siltstone.content.narinfo_check import NarFileCheck as NarFileCheck
     from siltstone.content.narinfo_check import check_nar_file as check_nar_file
+    from siltstone.content.parallel_frames import compress_frames as compress_frames
+    from siltstone.content.parallel_frames import iter_decompressed as iter_decompressed
+    from siltstone.content.parallel_frames import iter_frames as iter_frames
     from siltstone.content.pipeline import Pipeline as Pipeline
     from siltstone.content.pipeline import PipelineContext as PipelineContext
     from siltstone.content.pipeline import PipelineOptions as PipelineOptions
@@ -133,6 +147,7 @@ if TYPE_CHECKING:
     from siltstone.content.store_writer import StoreWriter as StoreWriter
 
 _HOMES = {
+    "AdaptiveResult": "siltstone.content.adaptive",
     "Block": "siltstone.content.pipeline_block",
     "BufferStrategy": "siltstone.content.buffers",
     "ChunkBlock": "siltstone.content.chunk_streams",
@@ -141,11 +156,15 @@ _HOMES = {
     "ChunkStore": "siltstone.content.store",
     "ChunkedItem": "siltstone.content.chunk_batch",
     "Chunker": "siltstone.content.chunking",
+    "CompressedItem": "siltstone.content.compress_batch",
+    "CompressedReader": "siltstone.content.compression_streams",
+    "CompressedWriter": "siltstone.content.compression_streams",
     "CompressionDictionary": "siltstone.content.dictionaries",
     "Compressor": "siltstone.content.compression",
     "ContentAddress": "siltstone.content.store_path",
     "DiscardingSink": "siltstone.content.pipeline_block",
     "FileFingerprint": "siltstone.content.file_fingerprint",
+    "FrameLimits": "siltstone.content.frame_sequence",
     "GcReport": "siltstone.content.store_gc",
     "Hash": "siltstone.content.hash_text",
     "HashBatch": "siltstone.content.hash_batch",
@@ -197,12 +216,16 @@ _HOMES = {
     "chunk_batch": "siltstone.content.chunk_batch",
     "chunks_by_entry": "siltstone.content.nar_chunking",
     "compress": "siltstone.content.compression",
+    "compress_adaptive": "siltstone.content.adaptive",
+    "compress_batch": "siltstone.content.compress_batch",
+    "compress_frames": "siltstone.content.parallel_frames",
     "compress_into": "siltstone.content.compression",
     "content_address_path": "siltstone.content.store_path",
     "cut_offsets": "siltstone.content.chunking",
     "decode_base32": "siltstone.content.base32",
     "decode_base32_batch": "siltstone.content.base32",
     "decompress": "siltstone.content.compression",
+    "decompress_batch": "siltstone.content.compress_batch",
     "decompress_into": "siltstone.content.compression",
     "describe_profiles": "siltstone.content.profiles",
     "detect_codec": "siltstone.content.codec_table",
@@ -213,6 +236,7 @@ _HOMES = {
     "encode_base32_texts": "siltstone.content.base32",
     "encode_nar": "siltstone.content.nar_writer",
     "file_cut_offsets": "siltstone.content.chunk_threads",
+    "find_packed_format": "siltstone.content.adaptive",
     "find_references": "siltstone.content.references",
     "format_hash": "siltstone.content.hash_text",
     "format_narinfo": "siltstone.content.narinfo",
@@ -225,9 +249,11 @@ _HOMES = {
     "is_nar": "siltstone.content.nar_format",
     "iter_chunks": "siltstone.content.chunking",
     "iter_chunks_async": "siltstone.content.chunk_async",
+    "iter_decompressed": "siltstone.content.parallel_frames",
     "iter_file_chunks": "siltstone.content.chunk_streams",
     "iter_file_chunks_async": "siltstone.content.chunk_async",
     "iter_file_cuts": "siltstone.content.chunk_threads",
+    "iter_frames": "siltstone.content.parallel_frames",
     "iter_in_slices": "siltstone.content.chunk_slices",
     "iter_nar": "siltstone.content.nar",
     "iter_nar_chunks": "siltstone.content.nar_chunking",
@@ -238,6 +264,7 @@ _HOMES = {
     "measure_sha_support": "siltstone.content.sha_support",
     "nar_tree": "siltstone.content.nar_listing",
     "new_hasher": "siltstone.content.hashing",
+    "open_compressed": "siltstone.content.compression_streams",
     "open_nar": "siltstone.content.nar_source",
     "open_reader": "siltstone.content.chunk_streams",
     "pack_nar": "siltstone.content.nar_pack",
@@ -249,6 +276,7 @@ _HOMES = {
     "read_chunks": "siltstone.content.chunk_streams",
     "read_public_keys": "siltstone.content.signing",
     "read_secret_key": "siltstone.content.signing",
+    "sample_entropy": "siltstone.content.adaptive",
     "save_dictionary": "siltstone.content.dictionaries",
     "save_hash_cache": "siltstone.content.hash_cache_file",
     "sign_narinfo": "siltstone.content.narinfo",

@@ -41,7 +41,7 @@ def check_level(codec: Codec, level: int | None) -> int:
     return level
 
 
-def find_codec(head: bytes | memoryview) -> str | None:
+def find_codec(head: bytes | bytearray | memoryview) -> str | None:
     """Return the codec whose magic *head* begins with, None where it is none of ours; the most frequent is looked for first."""
     start = bytes(head[:MAGIC_BYTES])
     if start[:4] == b"\x28\xb5\x2f\xfd" or (start[1:4] == b"\x2a\x4d\x18" and start[0] >> 4 == 5):

@@ -67,6 +67,11 @@ class FrameSequence:
         """The name of the codec, ``auto`` before it is known."""
         return AUTO if self._codec is None else self._codec.NAME
 
+    @property
+    def read_bytes(self) -> int:
+        """The bytes of input taken so far."""
+        return self._fed_bytes
+
     def iter_content(self) -> Iterator[bytes]:
         """Yield the content of all frames, in pieces of at most 128 KiB, none empty.
 

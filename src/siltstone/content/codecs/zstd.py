@@ -26,9 +26,12 @@ class ZstdDictionary:
     def __init__(self, data: bytes, level: int) -> None:
         import zstandard
 
-        self.library = zstandard.ZstdCompressionDict(data, dict_type=zstandard.DICT_TYPE_FULLDICT)
+        try:
+            self.library = zstandard.ZstdCompressionDict(data, dict_type=zstandard.DICT_TYPE_FULLDICT)
+            self.library.precompute_compress(level=level)
+        except zstandard.ZstdError as error:
+            raise CorruptDataError(f"not a zstd dictionary: {error}") from error
         self.identity: int = self.library.dict_id()
-        self.library.precompute_compress(level=level)
 
 
 def train_dictionary(samples: Sequence[bytes], size: int, level: int) -> bytes:
