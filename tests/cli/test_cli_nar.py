@@ -42,7 +42,8 @@ def test_a_tree_goes_through_files_and_pipes(silt, tmp_path):
     silt("unpack", "tree.nar", "again", "--hash", told["nar_hash_sri"])
     assert os.readlink(tmp_path / "again/link") == "bin/run"
     assert silt("cat", "tree.nar", "bin/run").stdout == b"#!/bin/sh\nexit 0\n"
-    silt("cat", "tree.nar", "text", "-o", "out")
+    assert json.loads(silt("cat", "tree.nar", "text", "-o", "out", "--json").stdout)["size"] == 8
+    silt("cat", "tree.nar", "text", "--json", code=1)
     assert (tmp_path / "out").read_bytes() == b"12345678"
 
 

@@ -47,7 +47,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     listing.add_argument("-R", "--recursive", action="store_true", help="list everything below PATH")
     listing.add_argument("-l", "--long", action="store_true", help="show modes, sizes and offsets of contents")
     _add_limits(listing)
-    cat = _add_action(actions, "cat", "print a file of a NAR; links are not followed", as_json=False)
+    cat = _add_action(actions, "cat", "print a file of a NAR; links are not followed")
     _add_archive(cat)
     cat.add_argument("path", metavar="PATH", help="the file in the archive")
     cat.add_argument("-o", "--output", metavar="FILE", default=STREAM, help="where to (default: standard output)")
@@ -55,10 +55,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     _add_limits(cat)
 
 
-def _add_action(actions: Any, name: str, summary: str, *, as_json: bool = True) -> argparse.ArgumentParser:
+def _add_action(actions: Any, name: str, summary: str) -> argparse.ArgumentParser:
     action: argparse.ArgumentParser = actions.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
-    if as_json:
-        action.add_argument("--json", action="store_true", help="print one JSON object")
+    action.add_argument("--json", action="store_true", help="print one JSON object")
     action.add_argument("--quiet", action="store_true", help="draw no progress")
     return action
 
@@ -152,13 +151,19 @@ def _lines(nodes: Iterable[NarNode], base: bytes, *, long: bool) -> Iterator[str
             yield f"{_MODES['directory']} {0:>15} {'-':>15} {name}"
 
 
-def _cat(arguments: argparse.Namespace, _terminal: Terminal) -> int:
+def _cat(arguments: argparse.Namespace, terminal: Terminal) -> int:
     from siltstone.content.nar_listing import cat_nar
     from siltstone.content.nar_source import open_nar
 
+    if arguments.json and arguments.output == STREAM:
+        raise ConfigError("standard output holds the file: choose another with -o", field="json")
+    size = 0
     with _open_archive(arguments.archive) as (file, _), open_output(arguments.output, force=arguments.force) as out:
         for piece in cat_nar(open_nar(file), arguments.path, limits=_limits(arguments)):
-            out.write(piece)
+            size += out.write(piece)
+    if arguments.json:
+        places = {"archive": arguments.archive, "path": arguments.path, "output": arguments.output}
+        terminal.write(json.dumps({**places, "size": size}))
     return 0
 
 

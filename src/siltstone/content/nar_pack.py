@@ -101,7 +101,7 @@ class _Packer:
 
     def _node(self, name: bytes, real: bytes, kind: int, level: _Level | None) -> Iterable[None]:
         parent = level.descriptor if level else None
-        path = os.path.join(level.path, real) if level else real
+        path = level.path + b"/" + real if level else real
         if kind == stat.S_IFREG:
             return self._file(name, real, parent, path)
         if kind == stat.S_IFDIR:
