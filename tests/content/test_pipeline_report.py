@@ -44,20 +44,24 @@ def test_a_run_that_did_nothing_has_a_report_too():
     assert (report.bottleneck, report.suggestion, report.seconds) == ("", "nothing was done", 0.0)
 
 
-def busy(**seconds: float) -> dict[str, float]:
-    return {name: seconds.get(name, 0.0) for name in STAGES}
+def busy(workers: int, **seconds: float) -> dict[str, StageTimes]:
+    """Return times of one block; hashing and compressing were done by workers, where there are any."""
+    times = {name: StageTimes() for name in STAGES}
+    for name, spent in seconds.items():
+        times[name].add(spent, 1, by_worker=workers > 0 and name in ("hash", "compress"))
+    return times
 
 
 @pytest.mark.parametrize(("seconds", "workers", "expected"), [
-    (busy(compress=8.0, read=1.0), 0, "compress"),
-    (busy(compress=8.0, read=1.0), 2, "compress"),
-    (busy(compress=4.0, read=3.5, put=0.2), 4, "read"),  # four workers are mostly idle: the one reader is not
-    (busy(compress=4.0, hash=1.0, put=3.9), 8, "put"),
-    (busy(compress=7.5, read=3.9), 2, "compress"),  # both are busy all the time
-    (busy(), 2, ""),
+    ({"compress": 8.0, "read": 1.0}, 0, "compress"),
+    ({"compress": 8.0, "read": 1.0}, 2, "compress"),
+    ({"compress": 4.0, "read": 3.5, "put": 0.2}, 4, "read"),  # four workers are mostly idle: the one reader is not
+    ({"compress": 4.0, "hash": 1.0, "put": 3.9}, 8, "put"),
+    ({"compress": 7.5, "read": 3.9}, 2, "compress"),  # both are busy all the time
+    ({}, 2, ""),
 ])
 def test_the_bottleneck_is_what_was_scarce(seconds, workers, expected):
-    assert find_bottleneck(seconds, 4.0, workers) == expected
+    assert find_bottleneck(busy(workers, **seconds), 4.0, workers) == expected
 
 
 def test_a_reader_that_the_budget_stopped_is_told_so():

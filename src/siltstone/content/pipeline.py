@@ -38,7 +38,7 @@ class PipelineOptions:
 
     *stream_digest* names the hash of each whole stream, None for none. *deduplicate*: ask the sink which chunks it knows;
     without, all are compressed. *block_bytes* are read for each piece of work, *blocks* is how many pieces may be on their
-    way at once (None: twice the workers and two more). *strategy* ``adaptive`` lets both shrink while the system is short
+    way at once (None: twice the workers and one more). *strategy* ``adaptive`` lets both shrink while the system is short
     of memory, which moves the groups of a packer that joins chunks.
     """
 

@@ -1,7 +1,7 @@
 """Where the time of a pipeline went: busy and waiting seconds of each stage, and which stage the others waited for.
 
-The thread that runs the pipeline reads, cuts, takes the digest of whole streams, and puts; hashing and compressing are
-spread over the workers.  Times are taken once for each block and added up by that thread alone.
+The thread that runs the pipeline reads, cuts, takes the digest of whole streams, and puts; workers compress and, unless all
+of them are busy with that, hash.  Times are taken once for each block and added up by that thread alone.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from typing import Any
 from siltstone.core.latency import LatencyHistogram
 
 STAGES = ("read", "cut", "digest", "hash", "compress", "put")
-_SPREAD = ("hash", "compress")  # done by the workers, where there are any
 _BALANCED_SHARE = 0.75  # workers and runner both busy above this share of the time: nothing waits, so all of it counts
 
 _SUGGESTIONS = {
@@ -69,19 +68,21 @@ class PipelineReport:
 
 
 class StageTimes:
-    """Adds up what the blocks of one stage took. One thread."""
+    """Adds up what the blocks of one stage took, *worker_seconds* of it in workers. One thread."""
 
-    __slots__ = ("busy_seconds", "histogram", "size", "wait_seconds")
+    __slots__ = ("busy_seconds", "histogram", "size", "wait_seconds", "worker_seconds")
 
     def __init__(self) -> None:
-        self.busy_seconds = self.wait_seconds = 0.0
+        self.busy_seconds = self.wait_seconds = self.worker_seconds = 0.0
         self.size = 0
         self.histogram = LatencyHistogram()
 
-    def add(self, seconds: float, size: int, waited: float = 0.0) -> None:
+    def add(self, seconds: float, size: int, waited: float = 0.0, *, by_worker: bool = False) -> None:
         """Count one block of *size* bytes."""
         self.busy_seconds += seconds
         self.wait_seconds += max(waited, 0.0)
+        if by_worker:
+            self.worker_seconds += seconds
         self.size += size
         self.histogram.record(seconds)
 
@@ -95,22 +96,22 @@ def report_of(times: dict[str, StageTimes], *, seconds: float, workers: int, sta
                     stage.busy_seconds / whole if whole else 0.0, stage.histogram.as_dict())
         for name, stage in times.items()
     )
-    bottleneck = find_bottleneck({name: stage.busy_seconds for name, stage in times.items()}, seconds, workers)
+    bottleneck = find_bottleneck(times, seconds, workers)
     suggestion = _SUGGESTIONS[bottleneck]
     if seconds and stalled_seconds / seconds > 1 - _BALANCED_SHARE:
         suggestion += _STALLED.format(stalled_seconds / seconds)
     return PipelineReport(stages, seconds, workers, stalled_seconds, peak_bytes, bottleneck, suggestion)
 
 
-def find_bottleneck(busy: dict[str, float], seconds: float, workers: int) -> str:
+def find_bottleneck(times: dict[str, StageTimes], seconds: float, workers: int) -> str:
     """Return the stage that took most of what was scarce: the workers' time, the runner's, or, of neither, any; "" for none."""
-    spread = {name: busy[name] for name in _SPREAD} if workers else {}
-    alone = {name: spent for name, spent in busy.items() if name not in spread}
-    if spread and seconds:
-        of_workers, of_runner = sum(spread.values()) / workers / seconds, sum(alone.values()) / seconds
+    by_workers = {name: stage.worker_seconds for name, stage in times.items()}
+    by_runner = {name: stage.busy_seconds - stage.worker_seconds for name, stage in times.items()}
+    if workers and seconds:
+        of_workers, of_runner = sum(by_workers.values()) / workers / seconds, sum(by_runner.values()) / seconds
         if min(of_workers, of_runner) < _BALANCED_SHARE:
-            return _largest(spread if of_workers > of_runner else alone)
-    return _largest(busy)
+            return _largest(by_workers if of_workers > of_runner else by_runner)
+    return _largest({name: stage.busy_seconds for name, stage in times.items()})
 
 
 def _largest(busy: dict[str, float]) -> str:

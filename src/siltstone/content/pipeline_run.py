@@ -1,9 +1,9 @@
 """One run of a pipeline: moves blocks from stage to stage until the sink has them.
 
-One thread reads, cuts, asks the sink and puts; workers hash and compress.  Blocks wait in two queues, both in the order
-of the input, so every block is put after the one before it.  The runner sleeps until the head of a queue is done: no
-thread polls.  An error of one block is raised after the blocks before it have been put, so which error is raised and
-what the sink got do not depend on the number of workers.
+One thread reads, cuts, asks the sink and puts; workers compress, and hash unless all of them are busy.  Blocks wait in two
+queues, both in the order of the input, so every block is put after the one before it.  The runner sleeps until the head of a
+queue is done: no thread polls.  An error of one block is raised after the blocks before it have been put, so which error is
+raised and what the sink got do not depend on the number of workers.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class PipelineRun:
         self._pack, self._digest_chunks = pipeline.pack, pipeline.digest_chunks
         context, options = self._context, self._options
         self._plan = BufferPlan(
-            options.strategy, block_bytes=options.block_bytes, blocks=options.blocks or 2 * context.workers + 2,
+            options.strategy, block_bytes=options.block_bytes, blocks=options.blocks or 2 * context.workers + 1,
             limits=context.pressure_limits, read_state=context.read_memory_state)
         self._pool = BufferPool(self._plan.blocks)
         self._hashing: deque[Work] = deque()
@@ -151,8 +151,10 @@ class PipelineRun:
                     hasher.update(block.data)
                     work.busy["digest"] = time.perf_counter() - begun
                 size, chunks = size + len(block.data), chunks + len(block.ends)
-                small = len(block.data) < _SMALL_BLOCK_BYTES and not self._packing and not self._hashing
-                work.start_hashing(self._digest_chunks, None if small else self._executor)
+                # With something to compress for every worker this thread would only wait: it hashes as well.
+                here = not self._hashing and (len(self._packing) >= self._context.workers
+                                              or (len(block.data) < _SMALL_BLOCK_BYTES and not self._packing))
+                work.start_hashing(self._digest_chunks, None if here else self._executor)
                 self._hashing.append(work)
                 self._advance()
         return StreamTotals(size, chunks, hasher.hexdigest() if hasher is not None else "")
@@ -283,7 +285,7 @@ class PipelineRun:
         """Add up the times of a block that was put: once for each block, not for each chunk."""
         block, context = work.block, self._context
         for name, seconds in work.busy.items():
-            self._times[name].add(seconds, len(block.data), work.waited.get(name, 0.0))
+            self._times[name].add(seconds, len(block.data), work.waited.get(name, 0.0), by_worker=name in work.by_workers)
         if context.metrics.enabled:
             prefix = context.metrics_prefix
             context.metrics.add(

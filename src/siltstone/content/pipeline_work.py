@@ -16,7 +16,7 @@ BYTES_PER_CHUNK = 512  # a view, a digest, an end, a payload and their places in
 class Work:
     """Belongs to the thread that runs the pipeline, except while a job of it is in a worker."""
 
-    __slots__ = ("_job", "block", "buffer", "busy", "chunks", "held_bytes", "ready", "waited")
+    __slots__ = ("_job", "block", "buffer", "busy", "by_workers", "chunks", "held_bytes", "ready", "waited")
 
     def __init__(self, block: Block, raw: RawBlock, held_bytes: int) -> None:
         self.block = block
@@ -25,6 +25,7 @@ class Work:
         self.chunks: list[memoryview] = []
         self.busy: dict[str, float] = {}
         self.waited: dict[str, float] = {}
+        self.by_workers: set[str] = set()  # the stages that were not done by the runner
         self.ready = 0.0  # when the last job had ended
         self._job: Future[None] | None = None
 
@@ -44,7 +45,7 @@ class Work:
             self.block.digests = digest_chunks(self.chunks)
             self._note("hash", submitted, begun)
 
-        self._start(work, executor)
+        self._start("hash", work, executor)
 
     def start_packing(self, pack: Pack, executor: Executor | None) -> None:
         """Compress the new chunks, in a worker or here; a block without any needs no worker."""
@@ -57,10 +58,11 @@ class Work:
             wanted.clear()
             self._note("compress", submitted, begun)
 
-        self._start(work, executor if wanted else None)
+        self._start("compress", work, executor if wanted else None)
 
-    def _start(self, work: Callable[[], None], executor: Executor | None) -> None:
+    def _start(self, stage: str, work: Callable[[], None], executor: Executor | None) -> None:
         if executor is not None:
+            self.by_workers.add(stage)
             self._job = executor.submit(work)
             return
         self._job = Future()
