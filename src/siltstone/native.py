@@ -12,7 +12,7 @@ KERNELS = (
 
 
 def native_status(kernel: str = "auto") -> dict[str, Any]:
-    """Return ``mode`` (release, checked, sanitized), ``checked``, ``kernels``, ``inflate`` and ``literals`` (what runs).
+    """Return ``mode`` (release, checked, sanitized), ``checked``, ``kernels``, and what runs: ``inflate``, ``literals``, ``base32``.
 
     *kernel* forces a variant of the literal search; ConfigError where it cannot run.  Raises ImportError where a kernel is
     missing: the installation is incomplete, and no slower path hides it.
@@ -22,7 +22,8 @@ def native_status(kernel: str = "auto") -> dict[str, Any]:
         import_module(f"siltstone._native.{name}")
     inflate = import_module("siltstone._native.inflate")
     literals = import_module("siltstone._native.literals")
+    base32 = import_module("siltstone._native.base32")
     return {
         "mode": mode, "checked": mode != "release", "kernels": list(KERNELS), "inflate": inflate.backend(),
-        "literals": literals.LiteralMatcher([b"any"], kernel).variant,
+        "literals": literals.LiteralMatcher([b"any"], kernel).variant, "base32": base32.variants()[-1],
     }
