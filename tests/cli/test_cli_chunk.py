@@ -148,3 +148,16 @@ def test_a_reader_that_goes_away_ends_the_listing(tmp_path: Path) -> None:
     done = subprocess.run(["bash", "-c", line], cwd=tmp_path, capture_output=True, timeout=60, check=True)
     assert done.stdout.count(b"\n") == 1
     assert done.stderr == b""
+
+
+@pytest.mark.parametrize("threads", ["1", "2"])
+def test_an_endless_input_can_be_interrupted(threads: str) -> None:
+    words = [sys.executable, "-P", "-m", "siltstone.cli.main", "chunk", "-", "--threads", threads]
+    with open("/dev/zero", "rb") as zeros, subprocess.Popen(
+        words, stdin=zeros, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == b"PROGRESS:0 chunk\n"
+        process.send_signal(signal.SIGINT)
+        assert process.stderr.read() == b"silt: interrupted\n"
+        assert process.wait(timeout=30) == 130
