@@ -12,7 +12,7 @@ KERNELS = (
 
 
 def native_status(kernel: str = "auto") -> dict[str, Any]:
-    """Return ``mode`` (release, checked, sanitized), ``checked``, ``kernels``, and what runs: ``inflate``, ``literals``, ``base32``.
+    """Return ``mode`` (release, checked, sanitized), ``checked``, ``kernels``, and what runs of inflate, literals and base32.
 
     *kernel* forces a variant of the literal search; ConfigError where it cannot run.  Raises ImportError where a kernel is
     missing: the installation is incomplete, and no slower path hides it.
