@@ -354,6 +354,22 @@ def test_budgets_stop_an_archive_before_it_fills_the_disk(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
+def test_budgets_stop_packing_and_listing(tmp_path):
+    unpack_nar(SMALL, tmp_path / "tree")
+    for limits, name in ((NarLimits(entries=6), "nar entries"), (NarLimits(contents_bytes=20), "nar contents")):
+        with pytest.raises(MemoryError, match=name):
+            list(iter_pack_nar(tmp_path / "tree", limits=limits))
+    assert b"".join(iter_pack_nar(tmp_path / "tree", limits=NarLimits(entries=7, contents_bytes=25))) == SMALL
+    assert nar_tree(list_nar(SMALL), limit_entries=7)
+    with pytest.raises(MemoryError, match="nar listing"):
+        nar_tree(list_nar(SMALL), limit_entries=6)
+
+
+def test_a_target_may_have_the_longest_name(tmp_path):
+    unpack_nar(SMALL, tmp_path / ("ä" * 127))
+    assert os.listdir(tmp_path) == ["ä" * 127]
+
+
 @pytest.mark.parametrize("canonical", [False, True])
 @pytest.mark.parametrize("error", [KeyboardInterrupt, CorruptDataError("bad"), OSError(28, "full")])
 def test_whatever_stops_it_nothing_is_left(tmp_path, canonical, error):

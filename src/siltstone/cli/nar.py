@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _MODES = {"directory": "dr-xr-xr-x", "symlink": "lrwxrwxrwx", "regular": "-r--r--r--", "executable": "-r-xr-xr-x"}
 
+_OBJECT_ENTRIES = 1_000_000  # what one JSON object may hold where nothing is asked for
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the actions of the command, and their options."""
@@ -32,6 +34,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     pack.add_argument("-o", "--output", metavar="FILE", default=STREAM, help="where to (default: standard output)")
     pack.add_argument("--force", action="store_true", help="replace an existing FILE")
     pack.add_argument("--case-hack", action="store_true", help="remove the suffixes that --collisions rename gave")
+    _add_limits(pack)
     unpack = _add_action(actions, "unpack", "make files from a NAR, all or none")
     _add_archive(unpack)
     unpack.add_argument("target", metavar="TARGET", help="what to make; it must not exist")
@@ -67,8 +70,9 @@ def _add_archive(action: argparse.ArgumentParser) -> None:
 
 
 def _add_limits(action: argparse.ArgumentParser) -> None:
-    action.add_argument("--limit-entries", type=int, metavar="N", help="refuse an archive with more (default: 10,000,000)")
-    action.add_argument("--limit-bytes", type=int, metavar="N", help="refuse more bytes of contents (default: 256 GiB)")
+    action.add_argument("--limit-entries", type=int, metavar="N",
+                        help="stop at more (default: 10,000,000; for `ls --json` 1,000,000)")
+    action.add_argument("--limit-bytes", type=int, metavar="N", help="stop at more bytes of contents (default: 256 GiB)")
 
 
 def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
@@ -85,7 +89,8 @@ def _pack(arguments: argparse.Namespace, terminal: Terminal) -> int:
     progress = terminal.progress(quiet=arguments.quiet, weights={"pack": 1.0})
     progress.stage("pack")
     with open_output(arguments.output, force=arguments.force) as file:
-        summary = pack_nar(arguments.path, file.write, case_hack=arguments.case_hack, progress=progress)
+        summary = pack_nar(arguments.path, file.write, case_hack=arguments.case_hack, limits=_limits(arguments),
+                           progress=progress)
     progress.finish()
     _tell(arguments, terminal, summary, {"path": arguments.path, "output": arguments.output})
     return 0
@@ -123,7 +128,7 @@ def _list(arguments: argparse.Namespace, terminal: Terminal) -> int:
     with _open_archive(arguments.archive) as (file, _):
         nodes = list_nar(open_nar(file), arguments.path, recursive=arguments.recursive, limits=_limits(arguments))
         if arguments.json:
-            terminal.write(json.dumps(nar_tree(nodes)))
+            terminal.write(json.dumps(nar_tree(nodes, limit_entries=arguments.limit_entries or _OBJECT_ENTRIES)))
             return 0
         for line in _lines(nodes, normalise_path(arguments.path), long=arguments.long):
             terminal.write(line)

@@ -79,7 +79,7 @@ class NarSymlink(NamedTuple):
     start: int
 
 
-# Tuples and not dataclasses: a frozen one takes three times as long to make, and a source tree has an event every few KiB.
+# Tuples and not dataclasses: a frozen one takes 2.5 times as long to make, and a source tree has an event every few KiB.
 NarEvent: TypeAlias = NarDirectory | NarDirectoryEnd | NarFile | NarSymlink | memoryview
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from siltstone.content.nar import BLOCK_BYTES, file_of, iter_nar
 from siltstone.content.nar_format import NarDirectory, NarDirectoryEnd, NarFile, NarLimits, NarSymlink, shown
-from siltstone.core.errors import ConfigError, CorruptDataError, NotFoundError
+from siltstone.core.errors import BudgetExceeded, ConfigError, CorruptDataError, NotFoundError
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -47,15 +47,18 @@ def list_nar(
         raise NotFoundError("not in the archive", name=shown(b"/" + wanted))
 
 
-def nar_tree(nodes: Iterable[NarNode]) -> dict[str, Any]:
+def nar_tree(nodes: Iterable[NarNode], *, limit_entries: int = 1_000_000) -> dict[str, Any]:
     """Return *nodes*, as `list_nar` yields them, as the nested object that ``nix nar ls --json`` prints and caches serve.
 
     Bytes of a name that are no UTF-8 become lone surrogates.  Directories whose entries were not listed have none.
+    Raises BudgetExceeded beyond *limit_entries*: the object takes about 500 bytes for each.
     """
     root: dict[str, Any] = {}
     base = 0
     entries_at: dict[bytes, dict[str, Any]] = {}
-    for node in nodes:
+    for number, node in enumerate(nodes, 1):
+        if number > limit_entries:
+            raise BudgetExceeded("nar listing", limit_bytes=limit_entries, needed_bytes=number, unit="entries")
         shape = _shape_of(node)
         if not root:
             root, base = shape, len(node.path)

@@ -13,15 +13,15 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
 from siltstone.content.hash_text import Hash, format_hash
-from siltstone.content.nar_format import DEPTH_LIMIT, shown
+from siltstone.content.nar_format import DEPTH_LIMIT, NarLimits, shown
 from siltstone.content.nar_writer import NarWriter
 from siltstone.core.budget import KIB, MIB
-from siltstone.core.errors import CorruptDataError, UnsupportedError
+from siltstone.core.errors import BudgetExceeded, CorruptDataError, UnsupportedError
 from siltstone.core.progress import NO_PROGRESS, Progress
 
 CASE_HACK_SUFFIX = b"~nix~case~hack~"  # DO NOT CHANGE: Nix writes it on file systems that ignore case
@@ -76,9 +76,10 @@ class _Level:
 class _Packer:
     """Walks one tree with an explicit stack; at most `DEPTH_LIMIT` descriptors are open."""
 
-    def __init__(self, writer: NarWriter, root: bytes, *, case_hack: bool, progress: Progress) -> None:
-        self.writer, self.root, self.case_hack, self.progress = writer, root, case_hack, progress
+    def __init__(self, writer: NarWriter, root: bytes, *, case_hack: bool, limits: NarLimits, progress: Progress) -> None:
+        self.writer, self.root, self.case_hack, self.limits, self.progress = writer, root, case_hack, limits, progress
         self.files = self.directories = self.symlinks = self.contents_bytes = 0
+        self._entries = 1  # the root
         self._levels: list[_Level] = []
 
     def close(self) -> None:
@@ -130,7 +131,11 @@ class _Packer:
 
     def _entries_of(self, descriptor: int, path: bytes) -> list[tuple[bytes, bytes, int]]:
         with os.scandir(descriptor) as found:
-            entries = [(os.fsencode(entry.name), _kind_of(entry)) for entry in found]
+            most = self.limits.entries - self._entries
+            entries = [(os.fsencode(entry.name), _kind_of(entry)) for entry in islice(found, most + 1)]
+        self._entries += len(entries)
+        if self._entries > self.limits.entries:
+            raise BudgetExceeded("nar entries", limit_bytes=self.limits.entries, needed_bytes=self._entries, unit="entries")
         if not self.case_hack:
             return sorted((name, name, kind) for name, kind in entries)
         plain = sorted((name.partition(CASE_HACK_SUFFIX)[0], name, kind) for name, kind in entries)
@@ -148,6 +153,8 @@ class _Packer:
             size = status.st_size
             self.files += 1
             self.contents_bytes += size
+            if self.contents_bytes > self.limits.contents_bytes:
+                raise BudgetExceeded("nar contents", limit_bytes=self.limits.contents_bytes, needed_bytes=self.contents_bytes)
             self.writer.file(name, size=size, executable=bool(status.st_mode & stat.S_IXUSR))
             if size > _WHOLE_BYTES:
                 descriptor, kept = -1, descriptor
@@ -197,15 +204,21 @@ def _changed(found: int, size: int, path: bytes) -> CorruptDataError:
     return CorruptDataError(f"the file {verb} while it was read", source=shown(path), offset=min(found, size))
 
 
-def iter_pack_nar(path: Path | str | bytes, *, case_hack: bool = False) -> Iterator[bytes | memoryview]:
+def iter_pack_nar(
+    path: Path | str | bytes, *, case_hack: bool = False, limits: NarLimits | None = None
+) -> Iterator[bytes | memoryview]:
     """Yield the NAR of *path* in blocks; what is not asked for is not read.
 
     A link at *path* itself is packed as a link.  *case_hack* removes the suffixes that Nix and `unpack_nar` give to names
-    that differ only in case.  Raises UnsupportedError for sockets, pipes and devices and for trees that are too deep,
+    that differ only in case.  Names are held of the directories that are open, at most as many as *limits* (default:
+    `NarLimits()`) has entries.
+
+    Raises BudgetExceeded beyond the limits, UnsupportedError for sockets, pipes and devices and for trees that are too deep,
     CorruptDataError for a file that changes its size meanwhile, OSError for what cannot be read.
     """
     blocks: list[bytes | memoryview] = []
-    packer = _Packer(NarWriter(blocks.append), os.fsencode(path), case_hack=case_hack, progress=NO_PROGRESS)
+    packer = _Packer(NarWriter(blocks.append), os.fsencode(path), case_hack=case_hack, limits=limits or NarLimits(),
+                     progress=NO_PROGRESS)
     with closing(packer):
         for _ in packer.steps():
             if blocks:
@@ -215,7 +228,7 @@ def iter_pack_nar(path: Path | str | bytes, *, case_hack: bool = False) -> Itera
 
 def pack_nar(
     path: Path | str | bytes, write: Callable[[bytes | memoryview], object], *, case_hack: bool = False,
-    progress: Progress = NO_PROGRESS,
+    limits: NarLimits | None = None, progress: Progress = NO_PROGRESS,
 ) -> NarSummary:
     """Hand the NAR of *path* to *write*, block by block, and return its size and hash; otherwise as `iter_pack_nar`.
 
@@ -228,7 +241,7 @@ def pack_nar(
         write(block)
 
     writer = NarWriter(put)
-    packer = _Packer(writer, os.fsencode(path), case_hack=case_hack, progress=progress)
+    packer = _Packer(writer, os.fsencode(path), case_hack=case_hack, limits=limits or NarLimits(), progress=progress)
     with closing(packer):
         for _ in packer.steps():
             pass

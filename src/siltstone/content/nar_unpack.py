@@ -37,6 +37,7 @@ COLLISION_MODES = (BY_TARGET, REFUSE, RENAME)
 
 _ROOT = b"root"
 _PRIVATE = 0o700
+_NAME_SHARE = 200  # bytes of the target's name that the private directory repeats; names end at 255
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _STORE_TIME = (1, 1)  # Nix: one second after the epoch, as some tools take 0 for "never"
@@ -211,7 +212,8 @@ def _hashed(
 @contextmanager
 def _private_directory(target: Path) -> Iterator[tuple[Path, int]]:
     """Make a directory beside *target* that only its owner can enter, and remove it with all that is still in it."""
-    private = target.parent / f".{target.name[:100]}.{secrets.token_hex(6)}{TEMPORARY_SUFFIX}"
+    name = os.fsdecode(os.fsencode(target.name)[:_NAME_SHARE])
+    private = target.parent / f".{name}.{secrets.token_hex(6)}{TEMPORARY_SUFFIX}"
     os.mkdir(private, _PRIVATE)
     try:
         descriptor = os.open(private, _DIRECTORY)
