@@ -104,6 +104,12 @@ def test_profiles_are_listed_with_the_digest_of_their_table(silt: Silt) -> None:
     assert default["table"][:16].encode() in table
 
 
+def test_an_algorithm_brings_its_own_normalization(silt: Silt) -> None:
+    profile = Profile(algorithm="gearhash", minimum=32 << 10, target=128 << 10, maximum=512 << 10)
+    cut = silt("data", "--algorithm", "gearhash", "--profile", "reapi", "--target", "128K", "--no-hash")
+    assert rows_of(cut.stdout) == expected_rows(profile, hashed=False)
+
+
 @pytest.mark.parametrize(("words", "code", "problem"), [
     ([], 1, "FILE"),
     (["absent"], 4, "absent: No such file"),
@@ -117,6 +123,7 @@ def test_profiles_are_listed_with_the_digest_of_their_table(silt: Silt) -> None:
     (["data", "--threads", "0"], 1, "threads"),
     (["data", "--kernel", "steam"], 1, "kernel"),
     (["data", "--algorithm", "rolling"], 1, "algorithm"),
+    (["data", "--algorithm", "gearhash", "--normalization", "1"], 1, "normalization"),
 ])
 def test_errors_say_what_is_wrong_before_anything_is_listed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],

@@ -180,6 +180,7 @@ def _list_profiles(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
 def _profile(arguments: argparse.Namespace) -> Profile:
     """Return the named profile with what the options change."""
+    from siltstone.content.algorithms import ALGORITHMS, default_normalization
     from siltstone.content.profiles import DEFAULT_PROFILE, get_profile
 
     base = get_profile(arguments.profile) if arguments.profile else DEFAULT_PROFILE
@@ -188,6 +189,8 @@ def _profile(arguments: argparse.Namespace) -> Profile:
     if "target" in changes:
         changes.setdefault("minimum", changes["target"] // 4)
         changes.setdefault("maximum", changes["target"] * 4)
+    if changes.get("algorithm") in ALGORITHMS:  # what the profile had may not fit
+        changes.setdefault("normalization", default_normalization(changes["algorithm"]))
     return replace(base, **changes) if changes else base
 
 

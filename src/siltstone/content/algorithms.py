@@ -55,6 +55,11 @@ ALGORITHMS: Mapping[str, Algorithm] = MappingProxyType({
 })
 
 
+def default_normalization(algorithm: str) -> int:
+    """Return the normalization of a profile of *algorithm* where none is given."""
+    return min(1, ALGORITHMS[algorithm].normalization[1])
+
+
 def target_bits_of(target: int, log2: str) -> int:
     """Return the logarithm of *target*, rounded down where *log2* is ``floor``, else to the nearest."""
     return target.bit_length() - 1 if log2 == "floor" else math.floor(math.log2(target) + 0.5)

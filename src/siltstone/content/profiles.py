@@ -13,7 +13,15 @@ from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Any
 
-from siltstone.content.algorithms import ALGORITHMS, MOST_MASK_BITS, Algorithm, masks_of, ronomon_center, target_bits_of
+from siltstone.content.algorithms import (
+    ALGORITHMS,
+    MOST_MASK_BITS,
+    Algorithm,
+    default_normalization,
+    masks_of,
+    ronomon_center,
+    target_bits_of,
+)
 from siltstone.content.gear_tables import (
     FASTCDC_V2016,
     FASTCDC_V2020,
@@ -61,7 +69,7 @@ class Profile:
             raise ConfigError(f"expected one of {', '.join(ALGORITHMS)}, got {self.algorithm!r}", field="algorithm")
         limits = ALGORITHMS[self.algorithm]
         if self.normalization is _BY_ALGORITHM:
-            object.__setattr__(self, "normalization", min(1, limits.normalization[1]))
+            object.__setattr__(self, "normalization", default_normalization(self.algorithm))
         self._check_sizes(limits)
         self._check_rules(limits)
 
