@@ -6,6 +6,7 @@ import random
 import subprocess
 import sys
 import threading
+import tracemalloc
 from array import array
 from concurrent.futures import ThreadPoolExecutor
 
@@ -177,3 +178,26 @@ def test_windows_of_a_file_are_not_mapped(tmp_path, monkeypatch):
     monkeypatch.setattr(WindowedFile, "read_into", lambda *words: sizes.append(len(words[2])) or read(*words))
     assert hash_file(tmp_path / "file", algorithm="sha256") == hashlib.sha256(NOISE).digest()
     assert sizes == [256 << 10] * 4
+
+
+@pytest.mark.parametrize("free", [1, 2])
+def test_items_are_not_kept(free):
+    sizes = [1, *[1 << 16] * 1024, *[4 << 20] * 16]  # 128 MiB
+    tracemalloc.start()
+    batch = hash_batch((bytes(size) for size in sizes), threads=ALWAYS, free_threads=free)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    expected = {size: digest_of(bytes(size)) for size in set(sizes)}
+    assert batch.digests == [expected[size] for size in sizes]
+    assert peak < 40 << 20  # two groups of 4 MiB, or of an item more, for each thread
+
+
+def test_a_short_iterator_starts_no_threads(monkeypatch):
+    asked = []
+    monkeypatch.setattr("siltstone.content.hash_batch.map_in_order",
+                        lambda work, groups, threads, executor: (asked.append(threads), (work(one) for one in groups))[1])
+    hash_batch(iter([bytes(1 << 16)] * 60), free_threads=4)
+    hash_batch((bytes(1 << 16) for _ in range(65)), free_threads=4)
+    hash_batch([bytes(1 << 16)] * 65, free_threads=4)
+    hash_batch([bytes(1 << 16)] * 200, free_threads=4)
+    assert asked == [1, 4, 1, 4]

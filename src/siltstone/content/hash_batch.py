@@ -36,7 +36,7 @@ _GROUP_BYTES = 4 * MIB  # handed to a thread at once: 0.5 ms of work or more, te
 _GROUP_ITEMS = 1024
 _GROUPS_EACH = 4  # for each thread at least, so that they end together
 _BUFFERS = frozenset((bytes, bytearray, memoryview))
-_UNKNOWN_COUNT = 1 << 40  # an iterator that does not tell its length, and is longer than the sample
+_UNKNOWN_COUNT = 1 << 40  # an iterator does not tell its length: taken to be long
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,17 +68,11 @@ def hash_batch(items: Iterable[HashItem], *, algorithm: str = BLAKE3, threads: H
     ends the batch, large files included.  *cache* serves files, never buffers.
     """
     check_algorithm(algorithm)
-    iterator = iter(items)
-    sample = list(islice(iterator, _SAMPLE_ITEMS))
-    count = len(items) if isinstance(items, Sized) else len(sample) if len(sample) < _SAMPLE_ITEMS else _UNKNOWN_COUNT
-    mean = sum(map(_size_of, sample)) // max(len(sample), 1)
-    wanted = threads.for_batch(mean * count, count, free=free_threads)
+    groups, count, wanted = _plan(items, threads, free_threads)
     one = threads if wanted == 1 else ONE_THREAD  # a file of its own may use the threads that the batch does not
     work = _Work(algorithm, one, free_threads, cache, progress)
     batch = HashBatch([], {})
     progress.stage("hash", 0 if count == _UNKNOWN_COUNT else count)
-    size = min(_GROUP_BYTES // max(mean, 1), _GROUP_ITEMS, count // (_GROUPS_EACH * wanted) if wanted > 1 else _GROUP_ITEMS)
-    groups = _groups(chain(sample, iterator), max(size, 1))
     with closing(map_in_order(work.hash_group, groups, threads=wanted, executor=executor if wanted > 1 else None)) as results:
         try:
             for digests, errors in results:
@@ -88,6 +82,26 @@ def hash_batch(items: Iterable[HashItem], *, algorithm: str = BLAKE3, threads: H
         finally:
             work.stop.set()
     return batch
+
+
+def _plan(items: Iterable[HashItem], threads: HashThreads, free: int | None) -> tuple[Iterator[list[HashItem]], int, int]:
+    """Return the groups to hash, how many items there are, and how many threads hash them."""
+    iterator = iter(items)
+    if isinstance(items, Sized):
+        count, sample = len(items), list(islice(iterator, _SAMPLE_ITEMS))
+    else:  # made as they are taken: no more of them at once than their bytes allow
+        sample = next(_groups_by_bytes(islice(iterator, _SAMPLE_ITEMS)), [])
+        count = _UNKNOWN_COUNT
+    total = sum(map(_size_of, sample))
+    if len(sample) < _SAMPLE_ITEMS and total < _GROUP_BYTES:
+        count = len(sample)
+    mean = total // max(len(sample), 1)
+    wanted = threads.for_batch(mean * count, count, free=free)
+    everything = chain(sample, iterator)
+    if not isinstance(items, Sized):
+        return _groups_by_bytes(everything), count, wanted
+    size = min(_GROUP_BYTES // max(mean, 1), _GROUP_ITEMS, count // (_GROUPS_EACH * wanted) if wanted > 1 else _GROUP_ITEMS)
+    return _groups(everything, max(size, 1)), count, wanted
 
 
 class _Work:
@@ -133,6 +147,19 @@ class _Work:
 def _groups(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
     iterator = iter(items)
     while group := list(islice(iterator, size)):
+        yield group
+
+
+def _groups_by_bytes(items: Iterable[HashItem]) -> Iterator[list[HashItem]]:
+    group: list[HashItem] = []
+    total = 0
+    for item in items:
+        group.append(item)
+        total += _size_of(item)
+        if total >= _GROUP_BYTES or len(group) == _GROUP_ITEMS:
+            yield group
+            group, total = [], 0
+    if group:
         yield group
 
 
