@@ -88,7 +88,7 @@ class NarChunker:
         self.profile = profile or get_profile(NAR_PROFILE)
         self._scanner = kernels.scanner(self.profile, kernel=kernel)
         self._reader = NarReader(limits=limits)
-        self._pieces: list[bytes] = []  # from the start of the open chunk on
+        self._pieces: list[bytes | memoryview] = []  # from the start of the open chunk on
         self._base = 0  # where the open chunk starts
         self._size = 0  # bytes fed
         self._cuts: deque[int] = deque()  # natural ones behind the open chunk's start
@@ -108,7 +108,7 @@ class NarChunker:
         self._cuts.extend(self._scanner.feed(view))
         self._size += len(view)
         if len(view):
-            self._pieces.append(data if isinstance(data, bytes) else bytes(view))
+            self._pieces.append(view if type(view.obj) is bytes else bytes(view))  # bytes cannot change under us
         return self._chunks(self._decide(self._size - _SETTLED, final=False))
 
     def finish(self) -> list[NarChunk]:

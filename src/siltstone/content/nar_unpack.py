@@ -214,7 +214,11 @@ def _private_directory(target: Path) -> Iterator[tuple[Path, int]]:
     """Make a directory beside *target* that only its owner can enter, and remove it with all that is still in it."""
     name = os.fsdecode(os.fsencode(target.name)[:_NAME_SHARE])
     private = target.parent / f".{name}.{secrets.token_hex(6)}{TEMPORARY_SUFFIX}"
-    os.mkdir(private, _PRIVATE)
+    try:
+        os.mkdir(private, _PRIVATE)
+    except OSError as error:
+        error.filename = str(target.parent)  # the private name would only puzzle
+        raise
     try:
         descriptor = os.open(private, _DIRECTORY)
         try:
