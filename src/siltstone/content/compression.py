@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 
 from siltstone.content.codec_table import AUTO, check_level, codec_named, find_codec
+from siltstone.content.codecs import FrameSpan
 from siltstone.content.codecs.zstd import PLAIN, ZstdCodec, simple_compressor
 from siltstone.content.codecs.zstd_frames import find_frame
 from siltstone.content.dictionaries import CompressionDictionary
@@ -84,14 +85,12 @@ def decompress(data: bytes | memoryview, *, codec: str | int = AUTO, limit_bytes
     """
     if isinstance(codec, int):
         return _decompress_chunk(data, codec, size)
-    limits = FrameLimits(limit_bytes=limit_bytes, limit_ratio=limit_ratio, window_bytes=window_bytes)
-    if size is not None:
-        limits = FrameLimits(limit_bytes=min(limit_bytes, size), limit_ratio=limit_ratio, window_bytes=window_bytes)
+    most = limit_bytes if size is None else min(limit_bytes, size)
+    limits = FrameLimits(limit_bytes=most, limit_ratio=limit_ratio, window_bytes=window_bytes)
     if codec in (AUTO, "zstd") and find_codec(data) == "zstd":
-        pieces = _iter_zstd(memoryview(data), limits, dictionary)
+        content = _join(_iter_zstd(memoryview(data), limits, dictionary))
     else:
-        pieces = FrameSequence(reader_of(data), codec, limits, dictionary=dictionary).iter_content()
-    content = _join(pieces)
+        content = _join(FrameSequence(reader_of(data), codec, limits, dictionary=dictionary).iter_content())
     if size is not None and len(content) != size:
         raise CorruptDataError(f"expected {size} bytes, found {len(content)}")
     return content
@@ -141,14 +140,14 @@ def _iter_zstd(view: memoryview, limits: FrameLimits, dictionary: CompressionDic
         if span.content_bytes is not None and span.content_bytes > span.most_bytes:
             raise CorruptDataError(f"the zstd frame states {span.content_bytes} bytes and cannot hold them", offset=start)
         if span.content_bytes:
-            limits.check(made + span.content_bytes, span.end)
-            pieces = iter([_within(start, codec, view[start : span.end], span.content_bytes, limits.window_bytes)])
-        else:
-            pieces = _iter_unsized(view, start, span.end, limits.window_bytes, dictionary)
-        for piece in pieces:
-            made += len(piece)
+            made += span.content_bytes
             limits.check(made, span.end)
-            yield piece
+            yield _read_frame(codec, view, start, span, limits.window_bytes)
+        else:
+            for piece in _iter_unsized(view, start, span.end, limits.window_bytes, dictionary):
+                made += len(piece)
+                limits.check(made, span.end)
+                yield piece
         start = span.end
 
 
@@ -161,9 +160,10 @@ def _iter_unsized(view: memoryview, start: int, end: int, window_bytes: int,
         raise error.within("", start) from error
 
 
-def _within(start: int, codec: ZstdCodec, frame: memoryview, size: int, window_bytes: int) -> bytes:
+def _read_frame(codec: ZstdCodec, view: memoryview, start: int, span: FrameSpan, window_bytes: int) -> bytes:
+    assert span.content_bytes is not None
     try:
-        return codec.decompress_frame(frame, size, window_bytes)
+        return codec.decompress_frame(view[start : span.end], span.content_bytes, window_bytes)
     except CorruptDataError as error:
         raise CorruptDataError(error.problem, offset=start) from error
 
