@@ -115,6 +115,7 @@ LAYERS = {
         "compress_frames",
         "compress_into",
         "content_address_path",
+        "cpu_features",
         "cut_offsets",
         "decode_base32",
         "decode_base32_batch",

@@ -1,4 +1,8 @@
-"""Cut points: pyfastcdc and ours in turn on the same random bytes. Run: python benchmarks/peers/cut_points.py [MIB]"""
+"""Cut points: pyfastcdc, our scalar and our lanes in turn on the same random bytes, one thread.
+
+Run: python benchmarks/peers/cut_points.py [MIB].  Ratios are medians over rounds A B C A B C, by the time of the thread, so
+that other programs on the machine disturb them little.
+"""
 
 from __future__ import annotations
 
@@ -9,22 +13,23 @@ import time
 from collections.abc import Callable
 from importlib import metadata
 
-from siltstone.content.chunking import cut_offsets
+from siltstone.content import kernels
 from siltstone.content.profiles import Profile
 
-ROUNDS = 7
+ROUNDS = 9
+TARGETS_KIB = (16, 64, 512, 2, 8, 32)
 MIB = 1 << 20
 
 
 def seconds_of(work: Callable[[], object]) -> float:
-    """Return the wall time of one call."""
-    start = time.perf_counter()
+    """Return the processor time of one call."""
+    start = time.thread_time()
     work()
-    return time.perf_counter() - start
+    return time.thread_time() - start
 
 
 def compare(data: bytes, target: int) -> bool:
-    """Time both on *data*, A B A B, print medians and ratio; return whether the cuts are equal."""
+    """Time all on *data*, print speeds and ratios; return whether the cuts are equal."""
     from pyfastcdc import FastCDC
 
     profile = Profile(minimum=target // 4, target=target, maximum=8 * target)
@@ -33,27 +38,32 @@ def compare(data: bytes, target: int) -> bool:
     def theirs() -> list[int]:
         return [chunk.offset + chunk.length for chunk in peer.cut_buf(data)]
 
-    def ours() -> list[int]:
-        return list(cut_offsets(data, profile=profile))
+    def with_kernel(name: str) -> Callable[[], list[int]]:
+        return lambda: list(kernels.cut_offsets(data, profile, kernel=name))
 
-    equal = theirs() == ours()
-    rounds = [(seconds_of(theirs), seconds_of(ours)) for _ in range(ROUNDS)]
-    peer_median, our_median = (statistics.median(column) for column in zip(*rounds, strict=True))
-    speeds = [len(data) / median / 1e9 for median in (peer_median, our_median)]
-    print(f"target {target >> 10:4} KiB   pyfastcdc {metadata.version('pyfastcdc')} {speeds[0]:5.2f} GB/s"
-          f"   siltstone {speeds[1]:5.2f} GB/s   ratio {speeds[1] / speeds[0]:.2f}   cuts {'equal' if equal else 'DIFFER'}")
+    works = {"pyfastcdc": theirs, **{name: with_kernel(name) for name in kernels.available()}}
+    equal = all(work() == theirs() for work in works.values())
+    rounds = [{name: seconds_of(work) for name, work in works.items()} for _ in range(ROUNDS)]
+    shown = []
+    for name in works:
+        speed = len(data) / statistics.median(times[name] for times in rounds) / 1e9
+        ratio = statistics.median(times["pyfastcdc"] / times[name] for times in rounds)
+        shown.append(f"{name} {speed:5.2f} GB/s" + (f" ({ratio:.2f}x)" if name != "pyfastcdc" else ""))
+    print(f"target {target >> 10:4} KiB   {'   '.join(shown)}   cuts {'equal' if equal else 'DIFFER'}", flush=True)
     return equal
 
 
 def main() -> int:
     """Print one line for each target size; 0 where all cuts are equal, 2 where the peer is missing."""
     try:
-        metadata.version("pyfastcdc")
+        version = metadata.version("pyfastcdc")
     except metadata.PackageNotFoundError:
         print("pyfastcdc is not installed: pip install pyfastcdc", file=sys.stderr)
         return 2
-    data = random.Random(2020).randbytes(int(sys.argv[1] if len(sys.argv) > 1 else 128) * MIB)
-    results = [compare(data, kib << 10) for kib in (8, 64, 1024)]
+    size = int(sys.argv[1] if len(sys.argv) > 1 else 128) * MIB
+    print(f"pyfastcdc {version}, {size >> 20} MiB of random bytes, medians of {ROUNDS}")
+    data = random.Random(2020).randbytes(size)
+    results = [compare(data, kib << 10) for kib in TARGETS_KIB]
     return 0 if all(results) else 1
 
 

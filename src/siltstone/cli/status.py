@@ -23,5 +23,12 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
         terminal.write(json.dumps(status))
         return 0
     for name, value in status.items():
-        terminal.write(f"{name:9} {', '.join(value) if isinstance(value, list) else value}")
+        terminal.write(f"{name:12} {_shown(value)}".rstrip())
     return 0
+
+
+def _shown(value: object) -> str:
+    """Return names with commas between; of a mapping those that hold, with what is said of them."""
+    if isinstance(value, dict):
+        return ", ".join(name if said is True else f"{name}: {said}" for name, said in value.items() if said) or "-"
+    return ", ".join(value) if isinstance(value, list) else str(value)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from siltstone.core.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from siltstone._native.cpu import cpu_features as cpu_features
     from siltstone.content.adaptive import AdaptiveResult as AdaptiveResult
     from siltstone.content.adaptive import compress_adaptive as compress_adaptive
     from siltstone.content.adaptive import find_packed_format as find_packed_format
@@ -221,6 +222,7 @@ _HOMES = {
     "compress_frames": "siltstone.content.parallel_frames",
     "compress_into": "siltstone.content.compression",
     "content_address_path": "siltstone.content.store_path",
+    "cpu_features": "siltstone._native.cpu",
     "cut_offsets": "siltstone.content.chunking",
     "decode_base32": "siltstone.content.base32",
     "decode_base32_batch": "siltstone.content.base32",

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 AUTO = "auto"
 SCALAR = "scalar"
-_KERNELS = dict.fromkeys((FASTCDC_V2020, FASTCDC_V2016, RONOMON, GEARHASH), (SCALAR,))
+_KERNELS = {
+    **dict.fromkeys((FASTCDC_V2020, FASTCDC_V2016), gear.available()),
+    **dict.fromkeys((RONOMON, GEARHASH), (SCALAR,)),
+}
 
 
 class Scanner(Protocol):
@@ -49,7 +52,7 @@ def cut_offsets(data: ReadableBuffer, profile: Profile, *, kernel: str = AUTO) -
         return gearhash.cut_offsets(data, *profile.rules)
     if profile.algorithm == RONOMON:
         return ronomon.cut_offsets(data, *profile.rules)
-    return gear.cut_offsets(data, *profile.rules)
+    return gear.cut_offsets(data, *profile.rules, kernel=kernel)
 
 
 def scanner(profile: Profile, *, kernel: str = AUTO) -> Scanner:
@@ -59,7 +62,7 @@ def scanner(profile: Profile, *, kernel: str = AUTO) -> Scanner:
         return gearhash.CutScanner(*profile.rules)
     if profile.algorithm == RONOMON:
         return ronomon.CutScanner(*profile.rules)
-    return gear.CutScanner(*profile.rules)
+    return gear.CutScanner(*profile.rules, kernel=kernel)
 
 
 def _check_kernel(kernel: str, algorithm: str) -> None:
