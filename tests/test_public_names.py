@@ -180,6 +180,7 @@ LAYERS = {
         "verify_narinfo",
         "verify_profile",
         "warm_up",
+        "nar_root",
     },
     "gitobjects": {
         "CommitHistory", "CommitRecord", "Context", "CoverageLedger", "GitObject", "Kind", "ObjectBlock", "ObjectDatabase",

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from siltstone.content.base32 import encode_base32
-from siltstone.content.nar import NarReader, iter_nar
+from siltstone.content.nar import NarReader, iter_nar, nar_root
 from siltstone.content.nar_format import NarDirectory, NarDirectoryEnd, NarFile, NarLimits, NarSymlink, is_nar
 from siltstone.content.nar_writer import NarWriter, encode_nar
 from siltstone.core.errors import BudgetExceeded, ConfigError, CorruptDataError
@@ -213,6 +213,19 @@ def test_a_nar_is_told_by_its_first_24_bytes():
     assert not is_nar(SMALL[:23])
     assert not is_nar(b"")
     assert not is_nar(b"\x7fELF" + bytes(30))
+
+
+@pytest.mark.parametrize(("node", "enough"), [
+    (directory((b"a", HELLO)), 96), (HELLO, 96), (regular(b"x" * 5_000, executable=True), 128), (symlink(b"t" * 4_095), 4_208),
+])
+def test_the_root_is_told_by_the_first_bytes(node, enough):
+    archive = nar(node)
+    root = next(iter_nar(archive))
+    assert nar_root(archive) == nar_root(archive[:enough]) == root
+    assert nar_root(archive[:enough - 1]) is None
+    assert nar_root(b"") is None
+    with pytest.raises(CorruptDataError):
+        nar_root(b"plain text" * 20)
 
 
 @pytest.mark.parametrize(("calls", "field"), [

@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     from siltstone.content.manifest import StoredFile as StoredFile
     from siltstone.content.nar import NarReader as NarReader
     from siltstone.content.nar import iter_nar as iter_nar
+    from siltstone.content.nar import nar_root as nar_root
     from siltstone.content.nar_chunking import NarChunk as NarChunk
     from siltstone.content.nar_chunking import NarChunker as NarChunker
     from siltstone.content.nar_chunking import NarSpan as NarSpan
@@ -264,6 +265,7 @@ _HOMES = {
     "load_dictionary": "siltstone.content.dictionaries",
     "load_hash_cache": "siltstone.content.hash_cache_file",
     "measure_sha_support": "siltstone.content.sha_support",
+    "nar_root": "siltstone.content.nar",
     "nar_tree": "siltstone.content.nar_listing",
     "new_hasher": "siltstone.content.hashing",
     "open_compressed": "siltstone.content.compression_streams",

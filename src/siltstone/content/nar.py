@@ -59,8 +59,11 @@ _NODE_RUN = NODE + OPEN + TYPE
 _KIND = 16  # the first bytes of REGULAR, SYMLINK and DIRECTORY tell them apart
 _FIRST = 24  # so many bytes follow the kind in every node: contents + size, target + size, or a directory's first mark
 _MARK = 16  # an ENTRY or a CLOSE
+_START_BYTES = len(_START_RUN) + _KIND + _FIRST
 _NODE_TAIL = len(_NODE_RUN) + _KIND + _FIRST
 _EXECUTABLE_RUN = NOTHING + CONTENTS
+_ROOT_BYTES = _START_BYTES + len(_EXECUTABLE_RUN) + 8  # a root that is a directory or a file is told then
+_LINK_BYTES = _START_BYTES + TARGET_LIMIT + 1 + _MARK  # and one that is a link
 _ZEROS = bytes(8)
 
 
@@ -84,7 +87,7 @@ class NarReader:
         self._offset = 0  # of the next run, or of the contents to come
         self._wanted = 0  # bytes of the name or target to come
         self._events: list[NarEvent] = []
-        self._need = len(_START_RUN) + _KIND + _FIRST
+        self._need = _START_BYTES
         self._step: Callable[[bytes], None] = self._take_start
 
     @property
@@ -339,6 +342,20 @@ def iter_nar(source: NarSource, *, limits: NarLimits | None = None, contents: bo
         else:
             yield from (event for event in events if type(event) is not memoryview)
     reader.finish()
+
+
+def nar_root(head: ReadableBuffer) -> NarDirectory | NarFile | NarSymlink | None:
+    """Return what the NAR that begins with *head* holds: its root, or None where *head* is too short to tell.
+
+    128 bytes tell a directory or a file with its size, 4,208 any link. Raises CorruptDataError where no NAR begins so.
+    """
+    view = memoryview(head).cast("B")
+    reader = NarReader()
+    for piece in (view[:_ROOT_BYTES], view[_ROOT_BYTES:_LINK_BYTES]):
+        for event in reader.feed(piece):
+            if isinstance(event, (NarDirectory, NarFile, NarSymlink)):
+                return event
+    return None
 
 
 def file_of(source: NarSource) -> BinaryIO | None:
