@@ -221,15 +221,17 @@ def put(
     cdef uint8_t* text
     cdef const uint8_t* source
     cdef const uint8_t* expected
+    cdef const uint64_t* places
+    cdef const uint32_t* which
     if placeholder.shape[0] != PART_SIZE or parts.shape[0] % PART_SIZE:
         raise ConfigError(f"a part and a placeholder have {PART_SIZE} bytes", field="parts")
     if numbers.shape[0] != count or not 0 <= first <= count:
         raise ConfigError("offsets and numbers differ in length, or first is outside", field="first")
     if first == count or not size or not known:
         return first
-    text, source, expected = &data[0], &parts[0], &placeholder[0]
+    text, source, expected, places, which = &data[0], &parts[0], &placeholder[0], &offsets[0], &numbers[0]
     with nogil:
-        fault = _put(text, size, base, &offsets[0], &numbers[0], count, &next_hit, source, known, expected)
+        fault = _put(text, size, base, places, which, count, &next_hit, source, known, expected)
     if fault >= 0:
         raise CorruptDataError("a reference is to be restored where none was taken", offset=base + fault)
     return next_hit
@@ -267,19 +269,22 @@ def pack_hits(const uint64_t[::1] offsets not None, const uint32_t[::1] numbers 
     Raises ConfigError where the offsets do not ascend by 32 at least.
     """
     cdef Py_ssize_t count = offsets.shape[0], size, written
+    cdef const uint64_t* places
+    cdef const uint32_t* which
     cdef uint8_t* target
     cdef bytes packed
     if numbers.shape[0] != count:
         raise ConfigError("offsets and numbers differ in length", field="numbers")
     if not count:
         return b""
+    places, which = &offsets[0], &numbers[0]
     with nogil:
-        size = _pack(&offsets[0], &numbers[0], count, NULL, 0)
+        size = _pack(places, which, count, NULL, 0)
     if size >= 0:
         packed = PyBytes_FromStringAndSize(NULL, size)
         target = <uint8_t*>PyBytes_AS_STRING(packed)
         with nogil:
-            written = _pack(&offsets[0], &numbers[0], count, target, size)
+            written = _pack(places, which, count, target, size)
         if written == size:                             # else another thread changed the columns meanwhile
             return packed
     raise ConfigError("the offsets do not ascend by 32 at least", field="offsets")
