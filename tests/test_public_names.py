@@ -157,6 +157,7 @@ LAYERS = {
         "load_dictionary",
         "load_hash_cache",
         "measure_sha_support",
+        "nar_root",
         "nar_tree",
         "new_hasher",
         "open_compressed",
@@ -180,7 +181,6 @@ LAYERS = {
         "verify_narinfo",
         "verify_profile",
         "warm_up",
-        "nar_root",
     },
     "gitobjects": {
         "CommitHistory", "CommitRecord", "Context", "CoverageLedger", "GitObject", "Kind", "ObjectBlock", "ObjectDatabase",

@@ -49,19 +49,25 @@ def main() -> int:
     reader = zstandard.ZstdDecompressor()
     print(f"{len(data) / 1e6:.0f} MB in {len(pieces)} pieces, zstd 3 takes {100 * sum(map(len, packed)) / len(data):.1f} %")
 
-    def loop(function: Callable[..., object], *more: object, **settings: object) -> Callable[[], object]:
-        return lambda: [function(piece, *more, **settings) for piece in pieces].clear()
+    def loop(inputs: list[bytes], function: Callable[..., object], *more: object, **settings: object) -> Callable[[], None]:
+        def work() -> None:
+            for piece in inputs:
+                function(piece, *more, **settings)
 
-    def read(function: Callable[..., object], *more: object, **settings: object) -> Callable[[], object]:
-        return lambda: [function(piece, *more, **settings) for piece in packed].clear()
+        return work
 
-    compare("Compressor.compress (store)", len(data), loop(bare.compress), loop(plain.compress), rounds)
-    compare("compress, with checksum", len(data), loop(summed.compress), loop(compress), rounds)
-    compare("compress_into, without checksum", len(data), loop(bare.compress), loop(compress_into, out, checksum=False), rounds)
-    compare("decompress", len(data), read(reader.decompress), read(decompress), rounds)
-    compare("decompress_into", len(data), read(reader.decompress), read(decompress_into, back), rounds)
-    compare("decompress (store's chunks)", len(data), read(reader.decompress),
-            lambda: [decompress(piece, codec=1, size=size) for piece, size in zip(packed, sizes, strict=True)].clear(), rounds)
+    def read_chunks() -> None:
+        for piece, size in zip(packed, sizes, strict=True):
+            decompress(piece, codec=1, size=size)
+
+    plain_read = loop(packed, reader.decompress)
+    compare("Compressor.compress (store)", len(data), loop(pieces, bare.compress), loop(pieces, plain.compress), rounds)
+    compare("compress, with checksum", len(data), loop(pieces, summed.compress), loop(pieces, compress), rounds)
+    compare("compress_into, without checksum", len(data), loop(pieces, bare.compress),
+            loop(pieces, compress_into, out, checksum=False), rounds)
+    compare("decompress", len(data), plain_read, loop(packed, decompress), rounds)
+    compare("decompress_into", len(data), plain_read, loop(packed, decompress_into, back), rounds)
+    compare("decompress (store's chunks)", len(data), plain_read, read_chunks, rounds)
     return 0
 
 

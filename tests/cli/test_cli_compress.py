@@ -50,7 +50,7 @@ def test_a_file_goes_to_its_suffix_and_back(silt, tmp_path, codec, suffix):
     assert decompress(packed.read_bytes()) == DATA
     assert "--force" in silt("decompress", packed.name, code=1)
     source.unlink()
-    silt("decompress", packed.name, "--threads", "2", "--quiet")
+    assert silt("decompress", packed.name, "--threads", "2", "--json")["codec"] == codec
     assert source.read_bytes() == DATA
     assert packed.exists()
 

@@ -4,6 +4,7 @@ import bz2
 import lzma
 import random
 import subprocess
+from array import array
 
 import pytest
 from hypothesis import given
@@ -132,6 +133,20 @@ def test_unknown_beginnings_and_names_are_refused():
     assert outcome(decompress, compress(TEXT, "xz"), codec="lz4") is CorruptDataError
     assert outcome(decompress, TEXT, codec="gzip") is ConfigError
     assert outcome(compress, TEXT, "auto") is ConfigError
+
+
+def test_buffers_of_any_kind_are_taken_as_their_bytes():
+    numbers = memoryview(array("Q", range(500)))
+    out = bytearray(4000)
+    for codec in FRAMED:
+        packed = compress(numbers, codec)
+        assert decompress(bytearray(packed)) == numbers.tobytes()
+        size = compress_into(numbers, out, codec)
+        assert decompress(memoryview(out)[:size]) == numbers.tobytes()
+    with pytest.raises(TypeError):
+        compress(numbers[::2])
+    with pytest.raises(ConfigError, match="bytes"):
+        compress_into(TEXT, memoryview(array("Q", range(5000))))
 
 
 def test_an_exact_size_may_be_demanded():

@@ -3,6 +3,8 @@
 import gzip
 import io
 import random
+import shutil
+import subprocess
 import zipfile
 
 import pytest
@@ -126,3 +128,18 @@ def test_damaged_dictionaries_and_poor_samples_are_refused(dictionary):
         train_dictionary([b"one"], size=4096)
     with pytest.raises(ConfigError):
         train_dictionary([], size=10)
+
+
+@pytest.mark.oracle
+def test_the_tool_and_we_read_each_other_s_dictionary_frames(dictionary, tmp_path):
+    path = tmp_path / "records.dict"
+    save_dictionary(dictionary, path)
+
+    def run(word, content):
+        words = ["zstd", word, "-c", "-D", path]
+        return subprocess.run(words, input=content, capture_output=True, check=True, timeout=60).stdout
+
+    if shutil.which("zstd") is None:
+        pytest.skip("zstd is not installed")
+    assert run("-d", compress(TEXT, dictionary=dictionary)) == TEXT
+    assert decompress(run("-z", TEXT), dictionary=dictionary) == TEXT

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from siltstone.content.compress_batch import compress_batch, decompress_batch
 from siltstone.content.compression import compress, decompress
 from siltstone.content.compression_streams import CompressedReader, CompressedWriter, open_compressed
+from siltstone.content.context_pools import BUFFERS, BUFFERS_AT_MOST
 from siltstone.content.frame_sequence import FrameLimits, reader_of
 from siltstone.content.parallel_frames import compress_frames, iter_decompressed, iter_frames
 from siltstone.core.errors import BudgetExceeded, Cancelled, ConfigError, CorruptDataError, SiltstoneError, UnsupportedError
@@ -77,6 +78,22 @@ def test_a_reader_stops_exactly_at_its_limit(codec):
         reader.read(1)
     with pytest.raises(CorruptDataError):
         CompressedReader(io.BytesIO(packed[:-1])).readall()
+
+
+@pytest.mark.parametrize("codec", FRAMED)
+def test_a_reader_makes_a_little_at_a_time_whatever_is_in_the_frame(codec):
+    bomb = compress(bytes(30 << 20), codec) + compress(DATA, codec)
+    with CompressedReader(io.BytesIO(bomb)) as reader:
+        sizes = [len(piece) for piece in reader.iter_content()]
+    assert max(sizes) <= 128 << 10
+    assert sum(sizes) == (30 << 20) + len(DATA)
+    assert 0 < BUFFERS.count() <= BUFFERS_AT_MOST
+    reader.close()
+    readers = [CompressedReader(io.BytesIO(bomb)) for _ in range(9)]
+    assert {len(reader.read(10)) for reader in readers} == {10}
+    for reader in readers:
+        reader.close()
+    assert BUFFERS.count() == BUFFERS_AT_MOST
 
 
 @pytest.mark.parametrize("codec", FRAMED)

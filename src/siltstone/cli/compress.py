@@ -7,8 +7,8 @@ import json
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
 from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
@@ -58,6 +58,8 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Do what was asked and return the exit code."""
     if not 1 <= arguments.threads <= _THREADS_AT_MOST:
         raise ConfigError(f"expected 1 to {_THREADS_AT_MOST}, got {arguments.threads}", field="threads")
+    from siltstone.content.codec_table import find_codec
+
     packing = arguments.command == "compress"
     target, codec = _target_of(arguments, packing=packing)
     if target == _STREAM and arguments.json:
@@ -71,7 +73,7 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     progress.finish()
     if arguments.json:
         shown = {"file": arguments.file, "output": target, "read_bytes": counter.count, "written_bytes": written}
-        terminal.write(json.dumps({**shown, "codec": codec}))
+        terminal.write(json.dumps({**shown, "codec": find_codec(counter.head) if codec == "auto" else codec}))
     elif target != _STREAM:
         share = f" ({100 * written / counter.count:.1f} %)" if counter.count else ""
         terminal.write(f"{_shown(arguments.file)}: {counter.count:,} => {written:,} bytes{share}, {_shown(target)}")
@@ -101,7 +103,7 @@ def _target_of(arguments: argparse.Namespace, *, packing: bool) -> tuple[str, st
     return str(path.with_suffix("")), codec
 
 
-def _packed(arguments: argparse.Namespace, read: Callable[[int], bytes], codec: str) -> Iterator[bytes]:
+def _packed(arguments: argparse.Namespace, read: Callable[[int], bytes], codec: str) -> Generator[bytes, None, None]:
     from siltstone.content.parallel_frames import iter_frames
 
     dictionary = _dictionary_of(arguments)
@@ -114,13 +116,13 @@ def _packed(arguments: argparse.Namespace, read: Callable[[int], bytes], codec: 
 
 
 def _single_frame(arguments: argparse.Namespace, read: Callable[[int], bytes], codec: str,
-                  dictionary: CompressionDictionary | None) -> Iterator[bytes]:
+                  dictionary: CompressionDictionary | None) -> Generator[bytes, None, None]:
     from siltstone.content.codec_table import check_level, codec_named
 
     chosen = codec_named(codec, dictionary=dictionary)
     encoder = chosen.new_encoder(check_level(chosen, arguments.level), checksum=not arguments.no_check)
 
-    def pieces() -> Iterator[bytes]:
+    def pieces() -> Generator[bytes, None, None]:
         while data := read(MIB):
             yield encoder.encode(data)
         yield encoder.finish()
@@ -128,7 +130,7 @@ def _single_frame(arguments: argparse.Namespace, read: Callable[[int], bytes], c
     return pieces()
 
 
-def _unpacked(arguments: argparse.Namespace, read: Callable[[int], bytes]) -> Iterator[bytes]:
+def _unpacked(arguments: argparse.Namespace, read: Callable[[int], bytes]) -> Generator[bytes, None, None]:
     from siltstone.content.frame_sequence import FrameLimits
     from siltstone.content.parallel_frames import iter_decompressed
 
@@ -153,17 +155,21 @@ class _Counter:
     def __init__(self, file: BufferedReader, progress: Progress) -> None:
         self._file, self._progress = file, progress
         self.count = 0
+        self.head = b""  # what a codec is told from
 
     def read(self, size: int) -> bytes:
         data = self._file.read1(size)  # one system call: a signal is seen after it, where `read` would go on waiting
         self.count += len(data)
+        if len(self.head) < 6:
+            self.head += data[: 6 - len(self.head)]
         self._progress.advance(len(data))
         return data
 
 
-def _write(pieces: Iterator[bytes], target: str, arguments: argparse.Namespace, source: BinaryIO) -> int:
+def _write(pieces: Generator[bytes, None, None], target: str, arguments: argparse.Namespace, source: BinaryIO) -> int:
+    """Write *pieces* and return their bytes; whatever happens, no thread works on afterwards."""
     written = 0
-    with _open_target(target, source, force=arguments.force) as file:
+    with closing(pieces), _open_target(target, source, force=arguments.force) as file:
         for piece in pieces:
             file.write(piece)
             written += len(piece)

@@ -52,7 +52,7 @@ def compress(data: bytes | memoryview, codec: str = "zstd", *, level: int | None
              dictionary: CompressionDictionary | None = None) -> bytes:
     """Return *data* as one frame of *codec*; zstd and lz4 frames state its size."""
     chosen = codec_named(codec, dictionary=dictionary)
-    return chosen.compress(data, check_level(chosen, level), checksum=checksum)
+    return chosen.compress(_byte_view(data), check_level(chosen, level), checksum=checksum)
 
 
 def compress_into(data: bytes | memoryview, out: bytearray | memoryview, codec: str = "zstd", *, level: int | None = None,
@@ -62,7 +62,7 @@ def compress_into(data: bytes | memoryview, out: bytearray | memoryview, codec: 
     Raises BudgetExceeded where *out* is too small; what it then holds is not defined, but nothing lies beyond its end.  For
     zstd no memory of 1 KiB or more is allocated after the first calls of a thread; the other libraries make a copy.
     """
-    view = _writable(out)
+    view, data = _writable(out), _byte_view(data)
     chosen = codec_named(codec, dictionary=dictionary)
     level = check_level(chosen, level)
     if isinstance(chosen, ZstdCodec):
@@ -85,6 +85,7 @@ def decompress(data: bytes | memoryview, *, codec: str | int = AUTO, limit_bytes
     """
     if isinstance(codec, int):
         return _decompress_chunk(data, codec, size)
+    data = _byte_view(data)
     most = limit_bytes if size is None else min(limit_bytes, size)
     limits = FrameLimits(limit_bytes=most, limit_ratio=limit_ratio, window_bytes=window_bytes)
     if codec in (AUTO, "zstd") and find_codec(data) == "zstd":
@@ -103,7 +104,7 @@ def decompress_into(data: bytes | memoryview, out: bytearray | memoryview, *, co
     Raises as `decompress` does, BudgetExceeded where *out* is too small; nothing is written beyond its end.  For zstd no
     memory of 1 KiB or more is allocated after the first calls of a thread.
     """
-    view = _writable(out)
+    view, data = _writable(out), _byte_view(data)
     if codec in (AUTO, "zstd") and find_codec(data) == "zstd":
         return _decompress_zstd_into(memoryview(data), view, window_bytes, dictionary)
     limits = FrameLimits(limit_bytes=len(view), window_bytes=window_bytes)
@@ -191,6 +192,14 @@ def _join(pieces: Iterator[bytes]) -> bytes:
     first = next(pieces, b"")
     second = next(pieces, None)
     return first if second is None else b"".join([first, second, *pieces])
+
+
+def _byte_view(data: bytes | memoryview) -> bytes | memoryview:
+    """Return *data* so that its length is its size in bytes, whatever its items are."""
+    if isinstance(data, bytes):
+        return data
+    view = memoryview(data)
+    return view if view.format == "B" and view.ndim == 1 else view.cast("B")
 
 
 def _writable(out: bytearray | memoryview) -> memoryview:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from siltstone.content.codec_table import AUTO, SUFFIXES, check_level, codec_named
 from siltstone.content.codecs import FrameEncoder
+from siltstone.content.context_pools import BUFFERS
 from siltstone.content.dictionaries import CompressionDictionary
-from siltstone.content.frame_sequence import WINDOW_BYTES, FrameLimits, FrameSequence
+from siltstone.content.frame_sequence import READ_BYTES, WINDOW_BYTES, FrameLimits, FrameSequence
 from siltstone.core.errors import ConfigError
 from siltstone.core.files import atomic_writer
 
@@ -46,13 +47,28 @@ class CompressedReader(io.RawIOBase):
     def __init__(self, source: Readable, *, codec: str = AUTO, limit_bytes: int | None = None, limit_ratio: float | None = None,
                  window_bytes: int = WINDOW_BYTES, dictionary: CompressionDictionary | None = None) -> None:
         super().__init__()
+        self._buffer: bytearray | None = None
+        self._pieces: Generator[bytes, None, None] | None = None
         limits = FrameLimits(limit_bytes=limit_bytes, limit_ratio=limit_ratio, window_bytes=window_bytes)
         name = getattr(source, "name", "")
-        self._sequence = FrameSequence(source.read, codec, limits, dictionary=dictionary,
+        self._sequence = FrameSequence(self._reading(source), codec, limits, dictionary=dictionary,
                                        source=name if isinstance(name, str) else "")
-        self._pieces: Iterator[bytes] = self._sequence.iter_content()
+        self._pieces = self._sequence.iter_content()
         self._rest = memoryview(b"")
         self._failure: Exception | None = None
+
+    def _reading(self, source: Readable) -> Callable[[int], bytes | memoryview]:
+        """Return how to read *source*: into a buffer of this thread's pool where it can be filled."""
+        fill = getattr(source, "readinto", None)
+        if fill is None:
+            return source.read
+        self._buffer = BUFFERS.take(READ_BYTES)
+        view = memoryview(self._buffer)
+
+        def read(size: int) -> memoryview:
+            return view[: fill(view[:size]) or 0]
+
+        return read
 
     @property
     def codec(self) -> str:
@@ -88,14 +104,18 @@ class CompressedReader(io.RawIOBase):
     def close(self) -> None:
         """Let go of the decoder and its memory; closing twice is harmless."""
         self._rest = memoryview(b"")
-        self._pieces = iter(())
+        if self._pieces is not None:
+            self._pieces.close()
+        if self._buffer is not None:
+            BUFFERS.give(self._buffer)
+            self._buffer = None
         super().close()
 
     def _next_piece(self) -> bytes:
         if self._failure is not None:
             raise self._failure
         try:
-            return next(self._pieces, b"")
+            return b"" if self._pieces is None else next(self._pieces, b"")
         except Exception as error:
             self._failure = error
             raise

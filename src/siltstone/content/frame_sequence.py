@@ -6,7 +6,7 @@ follows the last frame, and a frame that is cut short, are errors.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 
 from siltstone.content.codec_table import AUTO, MAGIC_BYTES, codec_named, detect_codec
@@ -50,7 +50,10 @@ class FrameLimits:
 
 
 class FrameSequence:
-    """Decodes what *read* gives, one frame after the other. `codec` is known after the first piece."""
+    """Decodes what *read* gives, one frame after the other. `codec` is known after the first piece.
+
+    What *read* returns is used until it is called again, so it may be a view of a buffer that is filled anew.
+    """
 
     def __init__(self, read: Callable[[int], bytes | memoryview], codec: str, limits: FrameLimits, *, source: str = "",
                  dictionary: CompressionDictionary | None = None) -> None:
@@ -72,7 +75,7 @@ class FrameSequence:
         """The bytes of input taken so far."""
         return self._fed_bytes
 
-    def iter_content(self) -> Iterator[bytes]:
+    def iter_content(self) -> Generator[bytes, None, None]:
         """Yield the content of all frames, in pieces of at most 128 KiB, none empty.
 
         Raises CorruptDataError for bytes that are no frame or end inside one, BudgetExceeded at a limit, UnsupportedError

@@ -6,7 +6,7 @@ comes in order; what waits is bounded: two frames a thread, of 64 MiB at most wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Executor
 from contextlib import closing
 from typing import NamedTuple
@@ -30,7 +30,7 @@ Read = Callable[[int], bytes | memoryview]
 
 def iter_frames(read: Read, codec: str = "zstd", *, level: int | None = None, frame_bytes: int = FRAME_BYTES,
                 checksum: bool = True, threads: int = 1, executor: Executor | None = None,
-                dictionary: CompressionDictionary | None = None) -> Iterator[bytes]:
+                dictionary: CompressionDictionary | None = None) -> Generator[bytes, None, None]:
     """Yield what *read* gives as frames of *frame_bytes* of content each, the last one shorter; one empty frame for nothing.
 
     Memory: about ``2 * threads + 2`` frames.  Closing the generator stops the threads.
@@ -57,7 +57,7 @@ def compress_frames(data: bytes | memoryview, codec: str = "zstd", *, level: int
 
 def iter_decompressed(read: Read, *, codec: str = AUTO, limits: FrameLimits | None = None, threads: int = 1,
                       executor: Executor | None = None, dictionary: CompressionDictionary | None = None,
-                      source: str = "") -> Iterator[bytes]:
+                      source: str = "") -> Generator[bytes, None, None]:
     """Yield the content of all frames that *read* gives, in order.
 
     Frames of zstd and lz4 that state their size, 64 MiB at most, are decoded by *threads* at once; others one after the
@@ -143,7 +143,7 @@ class _FrameFinder:
             raise error.within(self.source, self._offset) from error
 
 
-def _iter_in_threads(finder: _FrameFinder, threads: int, executor: Executor | None) -> Iterator[bytes]:
+def _iter_in_threads(finder: _FrameFinder, threads: int, executor: Executor | None) -> Generator[bytes, None, None]:
     window_bytes, dictionary, source = finder.limits.window_bytes, finder.dictionary, finder.source
 
     def unpack(job: _Job) -> list[bytes]:
