@@ -29,7 +29,7 @@ from siltstone.core.ordered_map import check_threads, map_in_order
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-_SEGMENT_BYTES = 32 * MIB  # longest segment, or
+_SEGMENT_BYTES = 64 * MIB  # longest segment (256 MiB, 2 threads: 5 % more processor time than one, 7 % with 32 MiB), or
 _SEGMENT_TARGETS = 128  # so many target sizes: a seam is walked over a few of them, which is work done twice
 _CHUNKS_AT_LEAST = 16  # longest chunks in a segment: shorter ones are walked again instead of met
 _SEGMENTS_A_THREAD = 2  # so that a thread that was delayed does not delay all
