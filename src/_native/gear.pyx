@@ -130,7 +130,7 @@ cdef int _collect_with(
 
 def cut_offsets(
     const uint8_t[::1] data not None, const uint64_t[::1] gear not None, Py_ssize_t minimum, Py_ssize_t target,
-    Py_ssize_t maximum, uint64_t mask_before, uint64_t mask_after, bint pairs=True, str kernel="auto",
+    Py_ssize_t maximum, uint64_t mask_before, uint64_t mask_after, bint pairs=True, *, str kernel="auto",
 ):
     """Return the end of every chunk of *data* as ``array('Q')``, ascending; the last one is the size of *data*.
 
@@ -165,7 +165,7 @@ cdef class CutScanner:
 
     def __cinit__(
         self, const uint64_t[::1] gear not None, Py_ssize_t minimum, Py_ssize_t target, Py_ssize_t maximum,
-        uint64_t mask_before, uint64_t mask_after, bint pairs=True, str kernel="auto",
+        uint64_t mask_before, uint64_t mask_after, bint pairs=True, *, str kernel="auto",
     ):
         _set_rules(&self._rules, gear, minimum, target, maximum, mask_before, mask_after, pairs, kernel)
         self._gear = gear
