@@ -2,7 +2,7 @@
 
 import random
 
-from siltstone._native.gear import CutScanner, cut_offsets
+from siltstone._native.gear import CutScanner, available, cut_offsets
 from siltstone.content.profiles import Profile
 
 MIB = 1 << 20
@@ -39,6 +39,23 @@ class CutPoints:
         return len(self.data) / len(cut_offsets(self.data, *self.rules))
 
     track_mean_chunk.unit = "bytes"
+
+
+class Kernels:
+    """Random bytes by each kernel; where one cannot run, its row is empty."""
+
+    params = (["scalar", "avx512-vbmi"], [16, 64, 512])
+    param_names = ("kernel", "target_kib")
+
+    def setup(self, kernel: str, target_kib: int) -> None:
+        if kernel not in available():
+            raise NotImplementedError
+        target = target_kib << 10
+        self.data = content_of("random", 32 * MIB)
+        self.rules = Profile(minimum=target // 4, target=target, maximum=8 * target).rules
+
+    def time_cut_offsets(self, kernel: str, target_kib: int) -> None:
+        cut_offsets(self.data, *self.rules, kernel=kernel)
 
 
 class Scanner:

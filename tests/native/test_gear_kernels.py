@@ -20,7 +20,7 @@ needs_lanes = pytest.mark.skipif(LANES not in KERNELS, reason="this machine lack
 WORDS = array("Q", gear_table())
 SMALL = (WORDS, 65, 301, 1200, 0x0000000103530000, 0x0000000003510000)
 FASTCDC = sorted(name for name, profile in PROFILES.items() if profile.algorithm.startswith("fastcdc"))
-TILE_BYTES, FIRST_BYTES = 6_144, 4_096  # a region of n tiles takes 6,144 n - 4,096 bytes
+TILE_BYTES, FIRST_BYTES = 6_016, 4_096  # a region of n tiles takes 6,016 n - 4,096 bytes
 
 
 def content_of(kind, seed, size):
@@ -71,7 +71,7 @@ def test_lanes_agree_with_scalar_for_every_profile_and_seed(seed, kind, size, na
 
 
 @needs_lanes
-@pytest.mark.parametrize("tiles", [6, 7, 8, 66, 67, 72, 73])
+@pytest.mark.parametrize("tiles", [6, 7, 8, 34, 35, 40, 41])
 def test_lanes_agree_with_scalar_near_the_borders_of_regions(tiles):
     data = content_of("mixed", tiles, TILE_BYTES * tiles + 1_000)
     for around in (0, SMALL[1], SMALL[1] + 112):
