@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from siltstone.content.codec_table import codec_named, detect_codec
 from siltstone.content.compression import compress, compress_into, decompress, decompress_into
+from siltstone.content.frame_sequence import FrameLimits, FrameSequence, reader_of
 from siltstone.core.errors import BudgetExceeded, ConfigError, CorruptDataError, SiltstoneError, UnsupportedError
 from tests.content.compression_data import ALL, FRAMED, TEXT
 
@@ -172,6 +173,14 @@ def test_a_header_that_lies_makes_nothing():
         decompress(packed)
     packed[5:9] = (1 << 31).to_bytes(4, "little")
     assert outcome(decompress_into, packed, bytearray(10)) is BudgetExceeded
+
+
+def test_a_frame_that_ends_before_the_size_it_states_is_corrupt_in_every_way_of_reading():
+    short = bytes.fromhex("28b52ffd240101000099e9d851")  # states 1 byte, holds an empty block
+    assert outcome(decompress, short) is CorruptDataError
+    assert outcome(decompress_into, short, bytearray(9)) is CorruptDataError
+    with pytest.raises(CorruptDataError, match="states 1"):
+        list(FrameSequence(reader_of(short), "zstd", FrameLimits()).iter_content())
 
 
 @pytest.mark.parametrize(("codec", "level", "needed"), [("zstd", 19, 8 << 20), ("xz", 9, 64 << 20), ("bzip2", 9, 900_000)])

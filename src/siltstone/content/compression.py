@@ -183,6 +183,8 @@ def _decompress_zstd_into(view: memoryview, out: memoryview, window_bytes: int,
         if count < 0:
             needed = made + max(span.content_bytes or 0, len(out) - made + 1)
             raise BudgetExceeded("out", limit_bytes=len(out), needed_bytes=needed)
+        if span.content_bytes not in (None, count):
+            raise CorruptDataError(f"the zstd frame holds {count} bytes and states {span.content_bytes}", offset=start)
         made += count
         start = span.end
     return made

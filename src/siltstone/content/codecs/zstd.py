@@ -225,6 +225,7 @@ class ZstdDecoder:
         self._context: Any = None
         self._frame: Any = None
         self._skip = 0
+        self._made = 0
         self._in_blocks = True
         self.eof = False
         self.needs_input = True
@@ -301,10 +302,18 @@ class ZstdDecoder:
             except zstandard.ZstdError as error:
                 raise CorruptDataError(f"not a zstd frame: {error}") from error
         self._here += size
+        self._made += len(content)
         self.eof = bool(self._frame.eof)
         if self.eof:
             _DECOMPRESSORS.give(self._key, self._context)
+            self._check_size()
         return content
+
+    def _check_size(self) -> None:
+        """The library lets a frame pass that states a size and ends with an empty block before it is reached."""
+        stated = self._header.content_bytes if self._header is not None else None
+        if stated not in (None, self._made):
+            raise CorruptDataError(f"the zstd frame holds {self._made} bytes and states {stated}")
 
 
 PLAIN = ZstdCodec()
