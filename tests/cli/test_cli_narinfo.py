@@ -83,6 +83,10 @@ def test_in_place_and_output(silt, tmp_path):
     silt("sign", "a.narinfo", "--key-file", "secret", "--in-place")
     assert stat.S_IMODE((tmp_path / "a.narinfo").stat().st_mode) == 0o640
     once = (tmp_path / "a.narinfo").read_bytes()
+    (tmp_path / "link").symlink_to("a.narinfo")
+    silt("sign", "link", "--key-file", "secret", "--in-place")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "a.narinfo").read_bytes() == once
     silt("keygen", "two-1", "secret2", "public2")
     said = json.loads(silt("sign", "a.narinfo", "--key-file", "secret", "--key-file", "secret2", "-o", "out", "--json").out)
     assert [text.partition(":")[0] for text in said["signatures"]] == ["own-1", "two-1"]

@@ -197,6 +197,34 @@ def test_every_truncation_and_flip_of_packed_hits_agrees_with_reference():
         assert found == outcome(reference.unpack_hits, data, 3, 3, 80_000)
 
 
+def test_buffers_that_change_during_a_call_harm_nobody():
+    data, stop = bytearray((b"x" * 40 + A) * 2_000), threading.Event()
+    offsets, numbers, _ = matcher().take(bytearray(data), HOLE)
+
+    def disturb():
+        while not stop.is_set():
+            for at in range(40, 40_000, 72):
+                data[at:at + 32] = A if data[at] != A[0] else HOLE
+                offsets[at % 2_000], numbers[at % 2_000] = (1 << 64) - at, (1 << 32) - 1
+
+    thread = threading.Thread(target=disturb)
+    thread.start()
+    try:
+        for _ in range(30):
+            matcher().mark(data, bytearray(3))
+            matcher().take(data, HOLE)
+            for work in (lambda: refscan.put(data, offsets, numbers, 0, b"".join(PARTS), HOLE),
+                         lambda: refscan.pack_hits(offsets, numbers)):
+                try:
+                    work()
+                except (CorruptDataError, ConfigError):
+                    continue
+    finally:
+        stop.set()
+        thread.join()
+    assert len(data) == 72 * 2_000
+
+
 def test_threads_share_a_matcher():
     shared, data = matcher(), (b"x" * 999 + A + b"y" * 999 + C) * 50
     expected = reference.take(data, PARTS, HOLE)[0]

@@ -103,7 +103,8 @@ def _sign(arguments: argparse.Namespace, terminal: Terminal) -> int:
     for key in keys:
         info = sign_narinfo(info, key)
     if arguments.in_place:
-        write_atomically(Path(arguments.file), format_narinfo(info), mode=stat.S_IMODE(os.stat(arguments.file).st_mode))
+        place = Path(os.path.realpath(arguments.file))  # a link stays one
+        write_atomically(place, format_narinfo(info), mode=stat.S_IMODE(place.stat().st_mode))
     else:
         with open_output(arguments.output, force=arguments.force) as out:
             out.write(format_narinfo(info))
