@@ -181,6 +181,8 @@ def test_a_frame_that_ends_before_the_size_it_states_is_corrupt_in_every_way_of_
     assert outcome(decompress_into, short, bytearray(9)) is CorruptDataError
     with pytest.raises(CorruptDataError, match="states 1"):
         list(FrameSequence(reader_of(short), "zstd", FrameLimits()).iter_content())
+    empty = bytes.fromhex("28b52ffd240005000099e9d851")  # a compressed block of no bytes
+    assert outcome(decompress, empty) is outcome(decompress_into, empty, bytearray(9)) is CorruptDataError
 
 
 @pytest.mark.parametrize(("codec", "level", "needed"), [("zstd", 19, 8 << 20), ("xz", 9, 64 << 20), ("bzip2", 9, 900_000)])

@@ -15,7 +15,7 @@ SKIPPABLE_TAIL = b"\x2a\x4d\x18"  # of the magic, after one byte 50 to 5f
 BLOCK_AT_MOST = 128 << 10
 BLOCK_HEADER_BYTES = 3
 _DICTIONARY_BYTES = (0, 1, 2, 4)
-_RAW, _RLE, _RESERVED = 0, 1, 3
+_RAW, _RLE, _COMPRESSED, _RESERVED = range(4)
 
 
 class FrameHeader(NamedTuple):
@@ -66,11 +66,11 @@ def find_header(data: bytes | bytearray | memoryview, start: int = 0) -> FrameHe
 
 
 def block_at(data: bytes | bytearray | memoryview, start: int, window_bytes: int) -> BlockHeader:
-    """Return the block whose three-byte header is at *start*. Raises CorruptDataError for the reserved type."""
+    """Return the block whose three-byte header is at *start*. Raises CorruptDataError for what no block is."""
     word = data[start] | data[start + 1] << 8 | data[start + 2] << 16
     kind, size = word >> 1 & 3, word >> 3
     most = min(BLOCK_AT_MOST, max(window_bytes, 1 << 10))
-    if kind == _RESERVED or size > most:
+    if kind == _RESERVED or size > most or (kind == _COMPRESSED and size == 0):  # the library takes the last one in streams
         raise CorruptDataError("a block of the zstd frame has no valid header", offset=start)
     return BlockHeader(1 if kind == _RLE else size, size if kind in (_RAW, _RLE) else most, bool(word & 1))
 
