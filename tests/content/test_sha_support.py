@@ -10,8 +10,8 @@ from siltstone.core.errors import UnsupportedError
 
 
 def test_the_answer_is_a_ratio():
-    assert ShaSupport("openssl", 1800, 550).uses_instructions
-    assert not ShaSupport("openssl", 600, 550).uses_instructions
+    assert ShaSupport("openssl", True, 1800, 550).uses_instructions
+    assert not ShaSupport("openssl", True, 600, 550).uses_instructions
 
 
 def test_it_says_where_it_cannot_tell(monkeypatch):
@@ -32,3 +32,4 @@ def test_the_instructions_are_used_exactly_where_the_processor_has_them():
     found = measure_sha_support()
     # A factor of three stands between the two, each the best of 16 tries: a busy machine slows both.
     assert found.uses_instructions == ("sha_ni" in flags.read_text().split()), found
+    assert found.uses_instructions == found.processor_has_instructions
