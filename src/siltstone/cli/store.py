@@ -7,21 +7,17 @@ import json
 import os
 import stat
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
+from siltstone.cli.outputs import STREAM, open_output, shown
 from siltstone.cli.terminal import Terminal
 from siltstone.core.errors import ConfigError, CorruptDataError
-from siltstone.core.files import atomic_writer
 
 if TYPE_CHECKING:
     from siltstone.content.manifest import StoredFile
     from siltstone.content.pipeline_report import PipelineReport
     from siltstone.content.store_writer import StoreWriter
-
-_STREAM = "-"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -71,7 +67,7 @@ def _put(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
     names = [_name_for(path, arguments) for path in arguments.files]
     for path in arguments.files:
-        if path != _STREAM and not stat.S_ISFIFO(os.stat(path).st_mode):
+        if path != STREAM and not stat.S_ISFIFO(os.stat(path).st_mode):
             with open(path, "rb"):  # what cannot be read shows before hours of work, and before a store is made
                 pass
     profile = get_profile(arguments.profile) if arguments.profile else None
@@ -91,7 +87,7 @@ def _put(arguments: argparse.Namespace, terminal: Terminal) -> int:
         terminal.write(json.dumps({"store": arguments.store, "files": files, **counts, **timings}))
     else:
         for file in stored:
-            terminal.write(f"stored {_shown(file.name)}  {file.size:,} bytes in {file.chunks:,} chunks")
+            terminal.write(f"stored {shown(file.name)}  {file.size:,} bytes in {file.chunks:,} chunks")
         terminal.note(f"{summary.new_chunks:,} of {summary.chunks:,} chunks were new: {summary.new_bytes:,} bytes, "
                       f"packed to {summary.packed_bytes:,}")
         if arguments.timings:
@@ -100,7 +96,7 @@ def _put(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
 
 def _put_one(writer: StoreWriter, path: str, name: str) -> StoredFile:
-    return writer.put(name, sys.stdin.buffer if path == _STREAM else path)
+    return writer.put(name, sys.stdin.buffer if path == STREAM else path)
 
 
 def _show_timings(report: PipelineReport, terminal: Terminal) -> None:
@@ -116,30 +112,30 @@ def _show_timings(report: PipelineReport, terminal: Terminal) -> None:
 def _name_for(path: str, arguments: argparse.Namespace) -> str:
     if arguments.name is not None and len(arguments.files) > 1:
         raise ConfigError("goes with a single FILE", field="name")
-    if arguments.name is None and path == _STREAM:
+    if arguments.name is None and path == STREAM:
         raise ConfigError("standard input needs one: --name NAME", field="name")
     return arguments.name if arguments.name is not None else Path(path).name
 
 
 def _size_of(path: str) -> int:
-    return 0 if path == _STREAM else os.stat(path).st_size
+    return 0 if path == STREAM else os.stat(path).st_size
 
 
 def _get(arguments: argparse.Namespace, terminal: Terminal) -> int:
     from siltstone.content.store import ChunkStore
 
-    if arguments.json and arguments.output == _STREAM:
+    if arguments.json and arguments.output == STREAM:
         raise ConfigError("standard output holds the file: leave --json out", field="json")
     progress = terminal.progress(quiet=arguments.quiet, weights={"restore": 1.0})
     with ChunkStore.open(arguments.store) as store:
-        target = _STREAM if arguments.output == _STREAM else str(_target_of(arguments))
-        with _open_target(target, force=arguments.force) as file:
+        target = STREAM if arguments.output == STREAM else str(_target_of(arguments))
+        with open_output(target, force=arguments.force) as file:
             stored = store.get(arguments.name, file, progress=progress)
     progress.finish()
     if arguments.json:
         terminal.write(json.dumps({"store": arguments.store, "output": target, **stored.as_dict()}))
-    elif target != _STREAM:
-        terminal.write(f"wrote {_shown(target)}  {stored.size:,} bytes")
+    elif target != STREAM:
+        terminal.write(f"wrote {shown(target)}  {stored.size:,} bytes")
     return 0
 
 
@@ -153,24 +149,6 @@ def _target_of(arguments: argparse.Namespace) -> Path:
     return path / name if path.is_dir() else path
 
 
-@contextmanager
-def _open_target(target: str, *, force: bool) -> Iterator[BinaryIO]:
-    """Open where a file goes: whole or not at all, except for a stream or a device, which are written as they are."""
-    if target == _STREAM:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
-        return
-    path = Path(target)
-    if path.exists() and not stat.S_ISREG(path.stat().st_mode):
-        with open(path, "wb") as device:
-            yield device
-        return
-    if os.path.lexists(path) and not force:
-        raise ConfigError(f"{_shown(target)} exists: --force replaces it", field="output")
-    with atomic_writer(path) as file:
-        yield file
-
-
 def _list(arguments: argparse.Namespace, terminal: Terminal) -> int:
     from siltstone.content.store import ChunkStore
 
@@ -178,11 +156,11 @@ def _list(arguments: argparse.Namespace, terminal: Terminal) -> int:
         files = sorted(store.iter_files(), key=lambda file: file.name)
         stats = store.stats()
     if arguments.json:
-        shown = {"store": arguments.store, "files": [file.as_dict() for file in files], "stats": stats.as_dict()}
-        terminal.write(json.dumps(shown))
+        listed = {"store": arguments.store, "files": [file.as_dict() for file in files], "stats": stats.as_dict()}
+        terminal.write(json.dumps(listed))
         return 0
     for file in files:
-        terminal.write(f"{file.size:>15,}  {file.root[:16]}  {_shown(file.name)}")
+        terminal.write(f"{file.size:>15,}  {file.root[:16]}  {shown(file.name)}")
     terminal.note(f"{stats.files:,} files, {stats.bytes:,} bytes; {stats.chunks:,} distinct chunks take "
                   f"{stats.stored_bytes:,} bytes in {stats.packs:,} packs")
     return 0
@@ -199,7 +177,7 @@ def _verify(arguments: argparse.Namespace, terminal: Terminal) -> int:
         terminal.write(json.dumps({"store": arguments.store, **report.as_dict()}))
     else:
         for problem in report.problems:
-            terminal.write(_shown(problem))
+            terminal.write(shown(problem))
         terminal.note(f"{report.files:,} files and {report.chunks:,} chunks checked, {len(report.problems):,} problems")
     return CorruptDataError.exit_code if report.problems else 0
 
@@ -241,13 +219,8 @@ def _gc(arguments: argparse.Namespace, terminal: Terminal) -> int:
         terminal.write(json.dumps({"store": arguments.store, **report.as_dict()}))
     else:
         for problem in report.kept:
-            terminal.write(f"left alone: {_shown(problem)}")
+            terminal.write(f"left alone: {shown(problem)}")
         would = "would free" if report.dry_run else "freed"
         terminal.write(f"{would} {report.bytes_freed:,} bytes: {report.chunks_removed:,} chunks; packs removed "
                        f"{report.packs_removed:,}, rewritten {report.packs_rewritten:,}")
     return CorruptDataError.exit_code if report.kept else 0
-
-
-def _shown(text: str) -> str:
-    """Return *text* so that any terminal can take it: bytes that are no UTF-8 are escaped."""
-    return text.encode("utf-8", "backslashreplace").decode()
