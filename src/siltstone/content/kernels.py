@@ -6,7 +6,7 @@ All kernels of an algorithm find the same cuts; a name only says how fast.
 from __future__ import annotations
 
 from array import array
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from siltstone._native import gear, gearhash, ronomon
 from siltstone.content.gear_tables import FASTCDC_V2016, FASTCDC_V2020, GEARHASH, RONOMON
@@ -52,8 +52,7 @@ def cut_offsets(data: ReadableBuffer, profile: Profile, *, kernel: str = AUTO) -
         return gearhash.cut_offsets(data, *profile.rules)
     if profile.algorithm == RONOMON:
         return ronomon.cut_offsets(data, *profile.rules)
-    forced: dict[str, Any] = {"kernel": kernel}
-    return gear.cut_offsets(data, *profile.rules, **forced)
+    return gear.cut_offsets(data, *profile.rules, kernel=kernel)
 
 
 def scanner(profile: Profile, *, kernel: str = AUTO) -> Scanner:
@@ -63,8 +62,7 @@ def scanner(profile: Profile, *, kernel: str = AUTO) -> Scanner:
         return gearhash.CutScanner(*profile.rules)
     if profile.algorithm == RONOMON:
         return ronomon.CutScanner(*profile.rules)
-    forced: dict[str, Any] = {"kernel": kernel}
-    return gear.CutScanner(*profile.rules, **forced)
+    return gear.CutScanner(*profile.rules, kernel=kernel)
 
 
 def _check_kernel(kernel: str, algorithm: str) -> None:
