@@ -1,4 +1,4 @@
-"""Cut points: pyfastcdc, our scalar and our lanes in turn on the same random bytes, one thread.
+"""Cut points: pyfastcdc, our scalar and our lanes in turn on the same random bytes, one thread; then one thread and two.
 
 Run: python benchmarks/peers/cut_points.py [MIB].  Ratios are medians over rounds A B C A B C, by the time of the thread, so
 that other programs on the machine disturb them little.
@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from importlib import metadata
 
-from siltstone.content import kernels
+from siltstone.content import cut_offsets, kernels
 from siltstone.content.profiles import Profile
 
 ROUNDS = 9
@@ -53,6 +53,22 @@ def compare(data: bytes, target: int) -> bool:
     return equal
 
 
+def compare_threads(data: bytes, kernel: str) -> bool:
+    """Cut *data* with one thread and with two, by wall time; return whether the cuts are equal."""
+    times: dict[int, list[float]] = {1: [], 2: []}
+    found = {}
+    for _ in range(ROUNDS):
+        for threads, taken in times.items():
+            start = time.perf_counter()
+            found[threads] = cut_offsets(data, kernel=kernel, threads=threads)
+            taken.append(time.perf_counter() - start)
+    one, two = (len(data) / statistics.median(taken) / 1e9 for taken in times.values())
+    equal = found[1] == found[2]
+    print(f"target   64 KiB   {kernel} one thread {one:5.2f} GB/s   two {two:5.2f} GB/s ({two / one:.2f}x)   "
+          f"cuts {'equal' if equal else 'DIFFER'}", flush=True)
+    return equal
+
+
 def main() -> int:
     """Print one line for each target size; 0 where all cuts are equal, 2 where the peer is missing."""
     try:
@@ -62,8 +78,10 @@ def main() -> int:
         return 2
     size = int(sys.argv[1] if len(sys.argv) > 1 else 128) * MIB
     print(f"pyfastcdc {version}, {size >> 20} MiB of random bytes, medians of {ROUNDS}")
-    data = random.Random(2020).randbytes(size)
+    source = random.Random(2020)
+    data = b"".join(source.randbytes(min(MIB, size - at)) for at in range(0, size, MIB))
     results = [compare(data, kib << 10) for kib in TARGETS_KIB]
+    results += [compare_threads(data, name) for name in kernels.available()]
     return 0 if all(results) else 1
 
 

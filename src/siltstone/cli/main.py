@@ -65,6 +65,7 @@ def build_parser(only: str | None = None) -> tuple[argparse.ArgumentParser, dict
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``silt`` with *argv* (default: the process's own) and return the exit code."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's algebra, never used here, starts a spinning thread a core
     words = list(sys.argv[1:] if argv is None else argv)
     chosen = next((word for word in words if not word.startswith("-")), "")
     terminal = Terminal.of_process(os.environ, sys.stdout, sys.stderr)
