@@ -88,9 +88,6 @@ class HashFiles:
     def time_large(self) -> None:
         hash_file(self.large)
 
-    def time_large_one_thread(self) -> None:
-        hash_file(self.large, threads=ONE_THREAD)
-
     def time_small(self) -> None:
         hash_batch(self.small)
 

@@ -46,7 +46,8 @@ def test_files_streams_and_threads_give_the_same(tmp_path, size, algorithm):
     expected = digest_of(data, algorithm=algorithm)
     assert digest_of(data, algorithm=algorithm, threads=3) == expected
     for free in (1, 3):
-        assert hash_file(tmp_path / "file", algorithm=algorithm, threads=ALWAYS, free_threads=free) == expected
+        assert hash_file(tmp_path / "file", algorithm=algorithm) == expected
+        assert hash_batch([data], algorithm=algorithm, threads=ALWAYS, free_threads=free).digests == [expected]
     with open(tmp_path / "file", "rb") as file:
         assert hash_stream(file, algorithm=algorithm) == expected
     assert hash_batch([tmp_path / "file", str(tmp_path / "file"), data], algorithm=algorithm).digests == [expected] * 3
@@ -159,7 +160,9 @@ def test_threads_are_taken_when_the_work_and_the_machine_allow():
     assert (threads.for_one(499, free=8), threads.for_one(500, free=8), threads.for_one(500, free=1)) == (1, 8, 1)
     assert HashThreads(maximum=2).for_one(1 << 30, free=8) == 2
     assert ONE_THREAD.for_batch(1 << 40, 1000) == 1
-    assert AUTOMATIC.for_one(1 << 30) == usable_threads() >= 1
+    assert AUTOMATIC["blake3"].for_one(1 << 30) == usable_threads() >= 1
+    assert AUTOMATIC["sha256"].for_batch(8 << 20, 2048, free=4) == 4  # pieces of 4 KiB
+    assert AUTOMATIC["blake3"].for_batch(64 << 20, 4096, free=4) == 1  # pieces of 16 KiB: slower with two, as measured
 
 
 def test_hashing_after_a_fork_does_not_wait_for_threads_that_are_gone():
@@ -196,8 +199,9 @@ def test_a_short_iterator_starts_no_threads(monkeypatch):
     asked = []
     monkeypatch.setattr("siltstone.content.hash_batch.map_in_order",
                         lambda work, groups, threads, executor: (asked.append(threads), (work(one) for one in groups))[1])
-    hash_batch(iter([bytes(1 << 16)] * 60), free_threads=4)
-    hash_batch((bytes(1 << 16) for _ in range(65)), free_threads=4)
-    hash_batch([bytes(1 << 16)] * 65, free_threads=4)
-    hash_batch([bytes(1 << 16)] * 200, free_threads=4)
+    threads = HashThreads(minimum_total=8 << 20, minimum_mean=8 << 10)
+    hash_batch(iter([bytes(1 << 16)] * 60), threads=threads, free_threads=4)
+    hash_batch((bytes(1 << 16) for _ in range(65)), threads=threads, free_threads=4)
+    hash_batch([bytes(1 << 16)] * 65, threads=threads, free_threads=4)
+    hash_batch([bytes(1 << 16)] * 200, threads=threads, free_threads=4)
     assert asked == [1, 4, 1, 4]

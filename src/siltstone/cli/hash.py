@@ -8,7 +8,7 @@ import os
 import stat
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -95,14 +95,14 @@ def _digests(names: Sequence[str], arguments: argparse.Namespace, terminal: Term
     """Yield the digest of each file, or what stopped it, in order."""
     from siltstone.content.hash_batch import hash_batch
     from siltstone.content.hash_files import hash_file
-    from siltstone.content.hash_threads import HashThreads
+    from siltstone.content.hash_threads import AUTOMATIC
 
-    threads = HashThreads(maximum=arguments.threads)
+    threads = replace(AUTOMATIC[arguments.algorithm], maximum=arguments.threads)
     progress = terminal.progress(quiet=arguments.quiet, weights={"hash": 1.0})
     if len(names) == 1 and names[0] != _STREAM:
         progress.stage("hash", _size_of(names[0]))  # a single file is counted in bytes
         try:
-            yield hash_file(names[0], algorithm=arguments.algorithm, threads=threads, cache=cache, progress=progress)
+            yield hash_file(names[0], algorithm=arguments.algorithm, cache=cache, progress=progress)
         except Cancelled:
             raise
         except (SiltstoneError, OSError) as error:

@@ -16,27 +16,24 @@ from typing import Any
 
 from siltstone.content.file_fingerprint import FileFingerprint
 from siltstone.content.hash_cache import HashCache
-from siltstone.content.hash_threads import AUTOMATIC, HashThreads
-from siltstone.content.hashing import BLAKE3, SHA256, Hasher, check_algorithm, new_hasher
+from siltstone.content.hashing import BLAKE3, Hasher, check_algorithm, new_hasher
 from siltstone.content.sources import source_of
-from siltstone.core.budget import KIB, MIB
+from siltstone.core.budget import KIB
 from siltstone.core.errors import ConfigError
 from siltstone.core.files import WindowedFile
 from siltstone.core.progress import NO_PROGRESS, Progress
 
 _WINDOW_BYTES = 256 * KIB  # stays in the second-level cache between reading and hashing
-_SHARED_WINDOW_BYTES = 4 * MIB  # for each thread that BLAKE3 splits a window among
-_LARGEST_WINDOW_BYTES = 64 * MIB
 
 
-def hash_file(path: str | os.PathLike[str], *, algorithm: str = BLAKE3, threads: HashThreads = AUTOMATIC,
-              free_threads: int | None = None, cache: HashCache | None = None, progress: Progress = NO_PROGRESS) -> bytes:
+def hash_file(path: str | os.PathLike[str], *, algorithm: str = BLAKE3, cache: HashCache | None = None,
+              progress: Progress = NO_PROGRESS) -> bytes:
     """Return the digest of the file at *path*; *progress* advances by bytes.
 
     With *cache* a regular file whose fingerprint is known is not read, and one that did not change while it was read is
     remembered.  Raises OSError where it cannot be read, CorruptDataError where it shrinks.
     """
-    return hash_file_checking(path, algorithm, threads, free_threads, cache, progress.advance)
+    return hash_file_checking(path, algorithm, cache, progress.advance)
 
 
 def hash_stream(file: Any, *, algorithm: str = BLAKE3, progress: Progress = NO_PROGRESS) -> bytes:
@@ -50,8 +47,8 @@ def hash_stream(file: Any, *, algorithm: str = BLAKE3, progress: Progress = NO_P
     return hasher.digest()
 
 
-def hash_file_checking(path: str | os.PathLike[str], algorithm: str, threads: HashThreads, free_threads: int | None,
-                       cache: HashCache | None, advance: Callable[[int], None]) -> bytes:
+def hash_file_checking(path: str | os.PathLike[str], algorithm: str, cache: HashCache | None,
+                       advance: Callable[[int], None]) -> bytes:
     """Do what `hash_file` does, and call *advance* with the bytes of each window: it raises to stop."""
     check_algorithm(algorithm)
     with WindowedFile(Path(path)) as file:
@@ -65,19 +62,17 @@ def hash_file_checking(path: str | os.PathLike[str], algorithm: str, threads: Ha
         if cache is not None and (known := cache.get(fingerprint, algorithm)) is not None:
             advance(fingerprint.size)
             return known
-        count = threads.for_one(file.size, free=free_threads) if algorithm != SHA256 else 1
-        digest = _hash_windows(file, new_hasher(algorithm, threads=count), count, advance)
+        digest = _hash_windows(file, new_hasher(algorithm), advance)
         if cache is not None and FileFingerprint.of(os.fstat(file.fileno())) == fingerprint:
             cache.put(fingerprint, algorithm, digest, read_after_ns=before_ns)
         return digest
 
 
-def _hash_windows(file: WindowedFile, hasher: Hasher, threads: int, advance: Callable[[int], None]) -> bytes:
-    window = _WINDOW_BYTES if threads == 1 else min(_SHARED_WINDOW_BYTES * threads, _LARGEST_WINDOW_BYTES)
-    room = memoryview(bytearray(min(window, file.size)))
-    if file.size > window:
+def _hash_windows(file: WindowedFile, hasher: Hasher, advance: Callable[[int], None]) -> bytes:
+    room = memoryview(bytearray(min(_WINDOW_BYTES, file.size)))
+    if file.size > _WINDOW_BYTES:
         file.advise_sequential()
-    for offset in range(0, file.size, window):
+    for offset in range(0, file.size, _WINDOW_BYTES):
         count = file.read_into(offset, room)
         hasher.update(room[:count])
         advance(count)

@@ -1,7 +1,8 @@
 """When hashing is worth more than one thread: the total of bytes, the mean size of a piece, and the threads that are free.
 
-The defaults are measured, on Zen 4: the least work on which two threads are at least 1.2 times as fast as one.
-`python benchmarks/peers/hash_threads.py` repeats the measurement.
+The defaults are measured, on two quiet Zen 4 cores: the least work on which two threads are at least 1.2 times as fast as
+one.  `python benchmarks/peers/hash_threads.py` repeats the measurement.  A file has one thread: reading it costs as much as
+hashing it, and windows large enough to share leave the cache in between (64 MiB: 4.4 GB/s with one, 2.5 with two).
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+from siltstone.content.hashing import BLAKE3, SHA256
 from siltstone.core.budget import KIB, MIB
 from siltstone.core.errors import ConfigError
 from siltstone.core.ordered_map import THREADS_AT_MOST
@@ -18,9 +20,9 @@ from siltstone.core.ordered_map import THREADS_AT_MOST
 class HashThreads:
     """The least work, in bytes, that is shared among threads; *maximum* 0 means all that are free."""
 
-    minimum_total: int = 8 * MIB  # of a batch: two threads cost 0.4 ms to start and feed, a third of hashing 6 MiB with BLAKE3
-    minimum_mean: int = 8 * KIB  # of a batch's pieces: below 2 KiB neither library lets go of the interpreter, at 8 KiB for 4/5
-    minimum_single: int = 4 * MIB  # of one buffer or file that BLAKE3 hashes as a tree; its threads cost 0.1 ms to start
+    minimum_total: int = 32 * MIB  # of a batch: 16 MiB in pieces of 64 KiB gain 1.18, 64 MiB 1.36
+    minimum_mean: int = 64 * KIB  # of its pieces: at 16 KiB (4 us of work) handing over the interpreter costs as much
+    minimum_single: int = 4 * MIB  # of one buffer, which BLAKE3 hashes as a tree: 4 MiB gain 1.65; its threads cost 0.1 ms
     maximum: int = 0
 
     def __post_init__(self) -> None:
@@ -38,7 +40,7 @@ class HashThreads:
         return min(self._available(free), count)
 
     def for_one(self, size: int, *, free: int | None = None) -> int:
-        """Return how many threads hash one piece of *size* bytes."""
+        """Return how many threads hash one buffer of *size* bytes."""
         return 1 if size < self.minimum_single else self._available(free)
 
     def _available(self, free: int | None) -> int:
@@ -53,5 +55,5 @@ def usable_threads() -> int:
     return min(os.cpu_count() or 1, THREADS_AT_MOST)
 
 
-AUTOMATIC = HashThreads()
+AUTOMATIC = {BLAKE3: HashThreads(), SHA256: HashThreads(minimum_total=8 * MIB, minimum_mean=4 * KIB)}  # slower, so sooner
 ONE_THREAD = HashThreads(maximum=1)
