@@ -63,9 +63,9 @@ def hash_batch(items: Iterable[HashItem], *, algorithm: str = BLAKE3, threads: H
     """Return the digest of each of *items*: the bytes of a buffer, or the content of a file where it is a path.
 
     *threads* (default: as measured for *algorithm*) decides by the sizes of the first items, by how many there are, and by
-    *free_threads* (default: all that the process may use) whether they are shared among threads, of *executor* or our own.  A file that cannot be read, or an
-    item that is neither, is an error of that item alone.  *progress* advances by items, a group at a time; cancelling it
-    ends the batch, large files included.  *cache* serves files, never buffers.
+    *free_threads* (default: all that the process may use) whether they are shared among threads, of *executor* or our own.
+    A file that cannot be read, or an item that is neither, is an error of that item alone.  *progress* advances by items, a
+    group at a time; cancelling it ends the batch, large files included.  *cache* serves files, never buffers.
     """
     check_algorithm(algorithm)
     threads = threads or AUTOMATIC[algorithm]
