@@ -124,3 +124,11 @@ def test_a_reader_that_goes_away_is_no_error(silt, tmp_path):
     done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "10"
     assert done.stderr == ""
+
+
+def test_names_in_an_archive_do_not_drive_the_terminal(silt):
+    archive = nar(directory((b"\x1b[31mA", HELLO), (b"\x1b[31ma", HELLO)))
+    said = silt("unpack", "-", "tree", "--collisions", "refuse", input=archive, code=2).stderr
+    assert b"\x1b" not in said
+    assert b"\\x1b[31ma" in said
+    assert b"\x1b" not in silt("cat", "-", "\x1b[31mB", input=archive, code=1).stderr

@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from siltstone.cli import render
+from siltstone.cli.outputs import shown
 from siltstone.cli.terminal import Terminal
 from siltstone.core.errors import ConfigError
 
@@ -128,7 +129,7 @@ def _hash_block(block: ChunkBlock) -> _Part:
 def _print_parts(parts: Iterator[_Part], path: str, arguments: argparse.Namespace, terminal: Terminal,
                  summary: ChunkSummary, progress: Progress) -> None:
     name = json.dumps(path)
-    label = f"  {_shown(path)}" if len(arguments.files) > 1 else ""
+    label = f"  {shown(path)}" if len(arguments.files) > 1 else ""
     for part in parts:
         lines, start = [], part.offset
         for index, end in enumerate(part.ends):
@@ -206,7 +207,3 @@ def _size_of(path: str) -> int:
         return 0
     with open(path, "rb") if stat.S_ISREG((status := os.stat(path)).st_mode) else open(os.devnull, "rb"):
         return status.st_size
-
-
-def _shown(text: str) -> str:
-    return render.printable(text.encode("utf-8", "backslashreplace").decode())

@@ -6,23 +6,21 @@ import argparse
 import json
 import os
 import stat
-import sys
-from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Generator
+from contextlib import closing
 from io import BufferedReader
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING
 
+from siltstone.cli.outputs import STREAM, open_input, open_output, shown
 from siltstone.cli.terminal import Terminal
 from siltstone.core.budget import GIB, MIB
 from siltstone.core.errors import ConfigError
-from siltstone.core.files import atomic_writer
 
 if TYPE_CHECKING:
     from siltstone.content.dictionaries import CompressionDictionary
     from siltstone.core.progress import Progress
 
-_STREAM = "-"
 _CODECS = ("zstd", "lz4", "xz", "bzip2", "none")  # the names of content.codec_table, which help need not load
 _LIMIT_BYTES = 64 * GIB
 _THREADS_AT_MOST = 256
@@ -62,21 +60,21 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
     packing = arguments.command == "compress"
     target, codec = _target_of(arguments, packing=packing)
-    if target == _STREAM and arguments.json:
+    if target == STREAM and arguments.json:
         raise ConfigError("standard output holds the data: leave --json out", field="json")
     progress = terminal.progress(quiet=arguments.quiet, weights={arguments.command: 1.0})
-    with _open_source(arguments.file) as source:
+    with open_input(arguments.file) as (source, size):
         counter = _Counter(source, progress)
-        progress.stage(arguments.command, _size_of(source))
+        progress.stage(arguments.command, size)
         pieces = _packed(arguments, counter.read, codec) if packing else _unpacked(arguments, counter.read)
-        written = _write(pieces, target, arguments, source)
+        written = _write(pieces, target, arguments)
     progress.finish()
     if arguments.json:
-        shown = {"file": arguments.file, "output": target, "read_bytes": counter.count, "written_bytes": written}
-        terminal.write(json.dumps({**shown, "codec": find_codec(counter.head) if codec == "auto" else codec}))
-    elif target != _STREAM:
+        told = {"file": arguments.file, "output": target, "read_bytes": counter.count, "written_bytes": written}
+        terminal.write(json.dumps({**told, "codec": find_codec(counter.head) if codec == "auto" else codec}))
+    elif target != STREAM:
         share = f" ({100 * written / counter.count:.1f} %)" if counter.count else ""
-        terminal.write(f"{_shown(arguments.file)}: {counter.count:,} => {written:,} bytes{share}, {_shown(target)}")
+        terminal.write(f"{shown(arguments.file)}: {counter.count:,} => {written:,} bytes{share}, {shown(target)}")
     return 0
 
 
@@ -89,8 +87,8 @@ def _target_of(arguments: argparse.Namespace, *, packing: bool) -> tuple[str, st
         codec = SUFFIXES.get(Path(arguments.output or "").suffix, "zstd")
     if arguments.output is not None:
         return arguments.output, codec
-    if arguments.file == _STREAM:
-        return _STREAM, codec
+    if arguments.file == STREAM:
+        return STREAM, codec
     path = Path(arguments.file)
     if packing:
         suffix = codec_named(codec).SUFFIX
@@ -98,7 +96,7 @@ def _target_of(arguments: argparse.Namespace, *, packing: bool) -> tuple[str, st
             raise ConfigError("the codec has no suffix: choose a name with -o", field="output")
         return f"{arguments.file}{suffix}", codec
     if path.suffix not in SUFFIXES:
-        raise ConfigError(f"{_shown(arguments.file)} has none of the suffixes {', '.join(SUFFIXES)}: choose a name with -o",
+        raise ConfigError(f"{shown(arguments.file)} has none of the suffixes {', '.join(SUFFIXES)}: choose a name with -o",
                           field="output")
     return str(path.with_suffix("")), codec
 
@@ -166,49 +164,17 @@ class _Counter:
         return data
 
 
-def _write(pieces: Generator[bytes, None, None], target: str, arguments: argparse.Namespace, source: BinaryIO) -> int:
+def _write(pieces: Generator[bytes, None, None], target: str, arguments: argparse.Namespace) -> int:
     """Write *pieces* and return their bytes; whatever happens, no thread works on afterwards."""
     written = 0
-    with closing(pieces), _open_target(target, source, force=arguments.force) as file:
+    with closing(pieces), open_output(target, force=arguments.force, mode=_mode_of(arguments.file)) as file:
         for piece in pieces:
             file.write(piece)
             written += len(piece)
     return written
 
 
-@contextmanager
-def _open_source(name: str) -> Iterator[BufferedReader]:
-    if name == _STREAM:
-        yield cast(BufferedReader, sys.stdin.buffer)
-        return
-    with open(name, "rb") as file:
-        yield file
-
-
-@contextmanager
-def _open_target(target: str, source: BinaryIO, *, force: bool) -> Iterator[BinaryIO]:
-    """Open where the output goes: whole or not at all, except for a stream or a device, which are written as they are."""
-    if target == _STREAM:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
-        return
-    path = Path(target)
-    if path.exists() and not stat.S_ISREG(path.stat().st_mode):
-        with open(path, "wb") as device:
-            yield device
-        return
-    if os.path.lexists(path) and not force:
-        raise ConfigError(f"{_shown(target)} exists: --force replaces it", field="output")
-    mode = os.fstat(source.fileno()).st_mode
-    with atomic_writer(path, mode=stat.S_IMODE(mode) & 0o777 if stat.S_ISREG(mode) else 0o644) as file:
-        yield file
-
-
-def _size_of(source: BinaryIO) -> int:
-    state = os.fstat(source.fileno())
-    return state.st_size if stat.S_ISREG(state.st_mode) else 0
-
-
-def _shown(text: str) -> str:
-    """Return *text* so that any terminal can take it: bytes that are no UTF-8 are escaped."""
-    return text.encode("utf-8", "backslashreplace").decode()
+def _mode_of(source: str) -> int:
+    """Return the mode that the output gets, which is the source's, as with the tools of the codecs."""
+    mode = 0 if source == STREAM else os.stat(source).st_mode
+    return stat.S_IMODE(mode) & 0o777 if stat.S_ISREG(mode) else 0o644

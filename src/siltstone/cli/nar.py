@@ -5,14 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import stat
-import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from siltstone.cli import render
-from siltstone.cli.outputs import STREAM, open_output, shown
+from siltstone.cli.outputs import STREAM, open_input, open_output, shown
 from siltstone.cli.terminal import Terminal
 from siltstone.core.errors import ConfigError
 
@@ -103,7 +100,7 @@ def _unpack(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
     expected = parse_hash(arguments.hash, "sha256").digest if arguments.hash else None
     progress = terminal.progress(quiet=arguments.quiet, weights={"unpack": 1.0})
-    with _open_archive(arguments.archive) as (file, size):
+    with open_input(arguments.archive) as (file, size):
         progress.stage("unpack", size)
         summary = unpack_nar(open_nar(file), arguments.target, limits=_limits(arguments), canonical=arguments.canonical,
                              collisions=arguments.collisions, sha256=expected, progress=progress)
@@ -125,7 +122,7 @@ def _list(arguments: argparse.Namespace, terminal: Terminal) -> int:
     from siltstone.content.nar_listing import list_nar, nar_tree, normalise_path
     from siltstone.content.nar_source import open_nar
 
-    with _open_archive(arguments.archive) as (file, _):
+    with open_input(arguments.archive) as (file, _):
         nodes = list_nar(open_nar(file), arguments.path, recursive=arguments.recursive, limits=_limits(arguments))
         if arguments.json:
             terminal.write(json.dumps(nar_tree(nodes, limit_entries=arguments.limit_entries or _OBJECT_ENTRIES)))
@@ -142,16 +139,16 @@ def _lines(nodes: Iterable[NarNode], base: bytes, *, long: bool) -> Iterator[str
     for node in nodes:
         if node.path == base and isinstance(node, NarDirectory):
             continue
-        name = "." + render.printable(shown(os.fsdecode(b"/" + node.path[len(base):].lstrip(b"/"))))
+        name = "." + shown(os.fsdecode(b"/" + node.path[len(base):].lstrip(b"/")))
         if node.path == base:
-            name = render.printable(shown(os.fsdecode(b"/" + base)))
+            name = shown(os.fsdecode(b"/" + base))
         if not long:
             yield name
         elif isinstance(node, NarFile):
             kind = "executable" if node.executable else "regular"
             yield f"{_MODES[kind]} {node.size:>15} {node.offset:>15} {name}"
         elif isinstance(node, NarSymlink):
-            yield f"{_MODES['symlink']} {0:>15} {'-':>15} {name} -> {render.printable(shown(os.fsdecode(node.target)))}"
+            yield f"{_MODES['symlink']} {0:>15} {'-':>15} {name} -> {shown(os.fsdecode(node.target))}"
         else:
             yield f"{_MODES['directory']} {0:>15} {'-':>15} {name}"
 
@@ -163,7 +160,7 @@ def _cat(arguments: argparse.Namespace, terminal: Terminal) -> int:
     if arguments.json and arguments.output == STREAM:
         raise ConfigError("standard output holds the file: choose another with -o", field="json")
     size = 0
-    with _open_archive(arguments.archive) as (file, _), open_output(arguments.output, force=arguments.force) as out:
+    with open_input(arguments.archive) as (file, _), open_output(arguments.output, force=arguments.force) as out:
         for piece in cat_nar(open_nar(file), arguments.path, limits=_limits(arguments)):
             size += out.write(piece)
     if arguments.json:
@@ -177,14 +174,3 @@ def _limits(arguments: argparse.Namespace) -> NarLimits:
 
     given = {"entries": arguments.limit_entries, "contents_bytes": arguments.limit_bytes}
     return NarLimits(**{name: value for name, value in given.items() if value is not None})
-
-
-@contextmanager
-def _open_archive(path: str) -> Iterator[tuple[BinaryIO, int]]:
-    """Open *path* and yield it with its size, 0 where that is not known."""
-    if path == STREAM:
-        yield sys.stdin.buffer, 0
-        return
-    with open(path, "rb") as file:
-        status = os.fstat(file.fileno())
-        yield file, status.st_size if stat.S_ISREG(status.st_mode) else 0

@@ -1,4 +1,4 @@
-"""Where data goes: a file that appears whole or not at all, a device, or standard output."""
+"""Where data comes from and goes: files that appear whole or not at all, devices, standard input and output."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
+from siltstone.cli import render
 from siltstone.core.errors import ConfigError
 from siltstone.core.files import atomic_writer
 
@@ -17,8 +19,19 @@ STREAM = "-"
 
 
 @contextmanager
-def open_output(target: str, *, force: bool, field: str = "output") -> Iterator[BinaryIO]:
-    """Open *target* for writing; a stream or a device is written as it is.
+def open_input(source: str) -> Iterator[tuple[BufferedReader, int]]:
+    """Open *source* and yield it with its size, 0 where that is not known."""
+    if source == STREAM:
+        yield cast(BufferedReader, sys.stdin.buffer), 0
+        return
+    with open(source, "rb") as file:
+        status = os.fstat(file.fileno())
+        yield file, status.st_size if stat.S_ISREG(status.st_mode) else 0
+
+
+@contextmanager
+def open_output(target: str, *, force: bool, field: str = "output", mode: int = 0o644) -> Iterator[BinaryIO]:
+    """Open *target* for writing; a stream or a device is written as it is, a file gets *mode* less the umask.
 
     Raises ConfigError, which names the option *field*, for a file that exists without *force*.
     """
@@ -33,10 +46,10 @@ def open_output(target: str, *, force: bool, field: str = "output") -> Iterator[
         return
     if os.path.lexists(path) and not force:
         raise ConfigError(f"{shown(target)} exists: --force replaces it", field=field)
-    with atomic_writer(path) as file:
+    with atomic_writer(path, mode=mode) as file:
         yield file
 
 
 def shown(text: str) -> str:
-    """Return *text* so that any terminal can take it: bytes that are no UTF-8 are escaped."""
-    return text.encode("utf-8", "backslashreplace").decode()
+    """Return *text* so that any terminal can take it: bytes that are no UTF-8 and control characters are escaped."""
+    return render.printable(text.encode("utf-8", "backslashreplace").decode())
