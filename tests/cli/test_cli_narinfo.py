@@ -7,7 +7,9 @@ import lzma
 import os
 import signal
 import stat
+import subprocess
 import sys
+import tracemalloc
 
 import pytest
 
@@ -151,3 +153,19 @@ def test_references_are_found_in_any_file(silt, tmp_path):
     said = json.loads(silt("references", "-", PART, absent, "--json", stdin=FILE).out)
     assert said == {"file": "-", "searched": 2, "references": [PART]}
     assert silt("references", os.devnull, PART).out == b""
+
+
+def test_a_file_without_lines_is_searched_in_little_memory(silt, tmp_path):
+    (tmp_path / "big").write_bytes(PART.encode() + bytes(20 << 20))
+    tracemalloc.start()
+    assert silt("references", "big", PART, "0" * 32).out.decode() == f"{PART}\n"
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 << 20
+
+
+def test_a_pipe_is_searched_in_blocks(tmp_path):
+    command = [sys.executable, "-P", "-m", "siltstone.cli.main", "narinfo", "references", "-", PART, "0" * 32]
+    data = PART.encode() + bytes(60 << 20)
+    done = subprocess.run(command, input=data, capture_output=True, timeout=10, check=False, cwd=tmp_path)
+    assert done.stdout.decode() == f"{PART}\n"

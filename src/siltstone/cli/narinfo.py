@@ -7,13 +7,10 @@ import json
 import os
 import re
 import stat
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from siltstone.cli.outputs import STREAM, open_output, shown
+from siltstone.cli.outputs import STREAM, open_input, open_output, shown
 from siltstone.cli.terminal import Terminal
 from siltstone.core.errors import BudgetExceeded, ConfigError, CorruptDataError
 from siltstone.core.files import write_atomically
@@ -23,7 +20,6 @@ if TYPE_CHECKING:
     from siltstone.content.narinfo_check import NarFileCheck
     from siltstone.content.signing import PublicKey
 
-_PIECE_BYTES = 1 << 20
 _LARGEST_PATH_LIST = 64 << 20  # bytes: the closure of a large system, some 100,000 paths, takes 8 MB
 _HASH_PART = re.compile(r"(?:.*/)?([0-9a-df-np-sv-z]{32})(?:-[^/]*)?")
 
@@ -163,7 +159,7 @@ def _check_nar(arguments: argparse.Namespace, terminal: Terminal, info: NarInfo)
     if arguments.nar == STREAM == arguments.file:
         raise ConfigError("only one of both can be standard input", field="nar")
     progress = terminal.progress(quiet=arguments.quiet, weights={"verify": 1.0})
-    with _open_input(arguments.nar) as (file, size):
+    with open_input(arguments.nar) as (file, size):
         progress.stage("verify", size)
         check = check_nar_file(info, file, progress=progress)
     progress.finish()
@@ -184,18 +180,18 @@ def _keygen(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
 
 def _references(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    from siltstone.content.nar import pieces_of
     from siltstone.content.nar_source import open_nar
     from siltstone.content.references import ReferenceScanner
 
     wanted = _hash_parts(arguments)
     scanner = ReferenceScanner(wanted)
     progress = terminal.progress(quiet=arguments.quiet, weights={"scan": 1.0})
-    with _open_input(arguments.file) as (file, size):
+    with open_input(arguments.file) as (file, size):
         progress.stage("scan", size)
-        source = open_nar(file)
-        for piece in source if isinstance(source, Iterator) else iter(lambda: file.read(_PIECE_BYTES), b""):
+        for piece in pieces_of(open_nar(file)):
             scanner.feed(piece)
-            progress.advance(len(piece))
+            progress.advance(memoryview(piece).nbytes)
             if scanner.complete:
                 break
     progress.finish()
@@ -228,7 +224,7 @@ def _hash_parts(arguments: argparse.Namespace) -> dict[str, str]:
 def _read_narinfo(path: str) -> NarInfo:
     from siltstone.content.narinfo import LARGEST_NARINFO, parse_narinfo
 
-    with _open_input(path) as (file, _):
+    with open_input(path) as (file, _):
         return parse_narinfo(_read_limited(file, "narinfo", LARGEST_NARINFO), source=path)
 
 
@@ -237,14 +233,3 @@ def _read_limited(file: BinaryIO, name: str, limit_bytes: int) -> bytes:
     if len(data) > limit_bytes:
         raise BudgetExceeded(name, limit_bytes=limit_bytes, needed_bytes=len(data))
     return data
-
-
-@contextmanager
-def _open_input(path: str) -> Iterator[tuple[BinaryIO, int]]:
-    """Open *path* and yield it with its size, 0 where that is not known."""
-    if path == STREAM:
-        yield sys.stdin.buffer, 0
-        return
-    with open(path, "rb") as file:
-        status = os.fstat(file.fileno())
-        yield file, status.st_size if stat.S_ISREG(status.st_mode) else 0
