@@ -46,7 +46,6 @@ def make_node(rng: random.Random, depth: int) -> bytes:
         return b"".join(map(string, (b"(", b"type", b"regular", *mark, b"contents", contents, b")")))
     names = sorted({rng.choice((b"a", b"A", b"b", b"..a", b"\xff", b"long" * 9)) for _ in range(rng.randrange(4))})
     heads = (b"".join(map(string, (b"entry", b"(", b"name", name, b"node"))) for name in names)
-    heads = (b"".join(map(string, (b"entry", b"(", b"name", name, b"node"))) for name in names)
     entries = b"".join(head + make_node(rng, depth - 1) + string(b")") for head in heads)
     return b"".join(map(string, (b"(", b"type", b"directory"))) + entries + string(b")")
 

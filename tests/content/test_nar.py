@@ -207,6 +207,15 @@ def test_long_contents_are_passed_over_where_nobody_wants_them():
         list(iter_nar(io.BytesIO(archive[:5_000_000]), contents=False))
 
 
+def test_contents_longer_than_any_file_are_an_early_end(tmp_path):
+    for size in (1 << 62, (1 << 63) - 1):
+        (tmp_path / "huge").write_bytes(nar(regular(b""))[:-24] + size.to_bytes(8, "little") + bytes(3_000_000))
+        with open(tmp_path / "huge", "rb") as file, pytest.raises(CorruptDataError, match="ends early"):
+            list(iter_nar(file, contents=False))
+        with pytest.raises(CorruptDataError, match="ends early"):
+            list(iter_nar(io.BytesIO((tmp_path / "huge").read_bytes()), contents=False))
+
+
 def test_a_nar_is_told_by_its_first_24_bytes():
     assert is_nar(SMALL)
     assert is_nar(memoryview(SMALL)[:24])

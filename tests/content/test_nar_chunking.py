@@ -151,7 +151,8 @@ def test_the_padding_behind_a_string_is_never_a_chunk_of_its_own():
 
 @pytest.mark.parametrize(("head", "expected"), [
     (PROGRAM[:8], True), (bytes.fromhex("feedfacf0000000c"), True), (bytes.fromhex("cffaedfe0c000001"), True),
-    (bytes.fromhex("cafebabe00000002"), True), (bytes.fromhex("cafebabe00000034"), False), (b"#!/bin/s", False),
+    (bytes.fromhex("cafebabe00000002"), True), (bytes.fromhex("cafebabf00000002"), True),
+    (bytes.fromhex("cafebabe00000034"), False), (b"#!/bin/s", False),
     (bytes.fromhex("feedface00000007"), True), (bytes.fromhex("cefaedfe07000000"), True), (bytes(8), False),
 ])
 def test_programs_are_known_by_their_first_bytes(head, expected):

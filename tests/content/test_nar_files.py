@@ -6,6 +6,7 @@ import os
 import stat
 import subprocess
 import sys
+import tracemalloc
 
 import pytest
 from hypothesis import given, settings
@@ -153,6 +154,16 @@ def test_one_file_comes_out_of_a_file_a_pipe_or_a_buffer(opened):
             list(cat_nar(opened(SMALL), path))
     with pytest.raises(CorruptDataError):
         list(cat_nar(opened(SMALL + b"\0"), "text"))
+
+
+def test_asking_for_a_directory_does_not_hold_its_entries():
+    archive = io.BytesIO(nar(directory(*((b"%06d" % number, regular(b"")) for number in range(30_000)))))
+    tracemalloc.start()
+    with pytest.raises(ConfigError, match="is a directory"):
+        list(cat_nar(archive, "/"))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4 << 20
 
 
 def test_files_longer_than_a_read_are_packed_and_unpacked(tmp_path):

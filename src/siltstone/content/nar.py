@@ -386,5 +386,8 @@ def _blocks_of(file: BinaryIO, reader: NarReader) -> Iterator[bytes]:
         yield block
         if seekable and reader.contents_left >= _SKIP_AT_LEAST:
             size = reader.contents_left - 1  # the last byte is read, so that a file that ends before it is noticed
-            file.seek(size, io.SEEK_CUR)
+            try:
+                file.seek(size, io.SEEK_CUR)
+            except (OSError, OverflowError) as error:  # farther than any file of that file system can reach
+                raise CorruptDataError("the archive ends early", offset=reader.offset) from error
             reader.skip_contents(size)

@@ -42,7 +42,7 @@ _WINDOW_SHARE = 4  # boundaries count within the target divided by this, on eith
 _MAGIC_SIZE = 8
 _ELF = b"\x7fELF"
 _MACH_O = frozenset(bytes.fromhex(magic) for magic in ("feedface", "feedfacf", "cefaedfe", "cffaedfe"))
-_MACH_O_FAT = bytes.fromhex("cafebabe")
+_MACH_O_FAT = frozenset(bytes.fromhex(magic) for magic in ("cafebabe", "cafebabf"))  # with offsets of 32 or 64 bits
 _FIRST_JAVA_VERSION = 45  # Java classes share the magic of fat Mach-O files; their version stands where the count of parts does
 _ROOT_HEAD = 80  # magic, the first mark, and the kind of a root that is a directory
 _ENTRY_HEAD = 128  # of an entry that is a directory, without its name
@@ -247,6 +247,6 @@ def is_padding(data: memoryview) -> bool:
 def is_program(head: bytes) -> bool:
     """Return whether *head*, the first 8 bytes of a file, begins an ELF or Mach-O file, also one for several processors."""
     magic = head[:4]
-    if magic == _MACH_O_FAT:
+    if magic in _MACH_O_FAT:
         return 0 < int.from_bytes(head[4:8], "big") < _FIRST_JAVA_VERSION
     return magic == _ELF or magic in _MACH_O

@@ -110,7 +110,10 @@ def cat_nar(
 
 
 def _find(nodes: Iterable[NarNode], wanted: bytes) -> NarFile:
-    found = next(node for node in list(nodes) if node.path == wanted)
+    found = None
+    for node in nodes:  # to the end, so that the whole archive is checked; entries of a directory are not kept
+        found = node if node.path == wanted else found
+    assert found is not None, "a node that is not there is a NotFoundError before"
     if isinstance(found, NarFile):
         return found
     kind = "directory" if isinstance(found, NarDirectory) else f"symbolic link to '{shown(found.target)}'"
