@@ -8,12 +8,13 @@ from dataclasses import replace
 
 import pytest
 
+from siltstone.content.codec_table import codec_named
 from siltstone.content.compression import compress
 from siltstone.content.hash_text import Hash
 from siltstone.content.narinfo import NarInfo
 from siltstone.content.narinfo_check import check_nar_file
 from siltstone.content.store_path import StorePath
-from siltstone.core.errors import UnsupportedError
+from siltstone.core.errors import BudgetExceeded, UnsupportedError
 
 PART = "g1w7hy3qg1w7hy3qg1w7hy3qg1w7hy3q"
 ARCHIVE = f"any bytes, and /nix/store/{PART}-a too".encode() * 10_000
@@ -70,6 +71,16 @@ def test_a_bomb_is_not_decoded():
     check = check_nar_file(replace(info_of("xz", bomb), nar_size=1_000), io.BytesIO(bomb))
     assert check.problems == ("NarSize: the archive is longer than 1,000 bytes",)
     assert check.nar_size <= 1_000
+
+
+def test_a_frame_that_needs_too_much_history_says_nothing_of_the_archive():
+    encoder = codec_named("zstd").new_encoder(3)
+    packed = bytearray(encoder.encode(ARCHIVE) + encoder.finish())
+    assert packed[4] & 0xE0 == 0  # a window and no content size
+    packed[5] = 18 << 3  # 256 MiB
+    with pytest.raises(BudgetExceeded) as caught:
+        check_nar_file(info_of("zstd", bytes(packed)), io.BytesIO(packed))
+    assert caught.value.name == "window"
 
 
 def test_references_that_do_not_occur_are_told():

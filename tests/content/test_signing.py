@@ -150,6 +150,16 @@ def test_a_traceback_with_variables_shows_no_secret(tmp_path):
         assert not shows_secret(str(caught.value) + "".join(str(frame.locals) for frame in frames))
 
 
+def test_a_key_file_that_is_too_large_shows_no_secret(tmp_path):
+    (tmp_path / "large").write_text(KEY.to_text() + "\n" * signing.LARGEST_KEY_FILE)
+    with pytest.raises(BudgetExceeded) as caught:
+        signing.read_secret_key(tmp_path / "large")
+    found = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    frames = [frame for frame in found.stack if frame.filename == signing.__file__]
+    assert frames
+    assert not shows_secret(str(caught.value) + "".join(str(frame.locals) for frame in frames))
+
+
 def test_key_files_are_private_and_never_replaced(tmp_path):
     secret, public = tmp_path / "secret", tmp_path / "public"
     signing.write_key_files(KEY, secret, public)

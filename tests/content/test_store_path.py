@@ -58,7 +58,7 @@ def test_names_that_nix_refuses(name, offset):
     "", "/", "nix/store/x", f"{DIGITS}-bar", f"/{DIGITS}-bar", f"/nix//store/{DIGITS}-bar", f"/nix/../store/{DIGITS}-bar",
     f"/nix/./{DIGITS}-bar", f"/nix/store/{DIGITS}-bar/", f"/nix/store/{DIGITS}-bar/bin", f"/nix/store/{DIGITS}",
     f"/nix/store/{DIGITS}_bar", f"/nix/store/{DIGITS[:-1]}e-bar", f"/nix/store/{DIGITS[:-1]}-bar",
-    f"/nix/store/{DIGITS.upper()}-bar",
+    f"/nix/store/{DIGITS.upper()}-bar", f"/nix/st\nore/{DIGITS}-bar", f"/nix/st\x9bore/{DIGITS}-bar", f"/ni\udcff/{DIGITS}-bar",
 ])
 def test_what_is_no_store_path(text):
     with pytest.raises(CorruptDataError) as caught:
@@ -71,7 +71,7 @@ def test_another_store_is_refused_on_request():
     assert str(parse_store_path(text)) == text
     with pytest.raises(CorruptDataError):
         parse_store_path(text, directory="/nix/store")
-    for directory in ("", "nix", "/nix/", "/nix/..", "/ni\0x"):
+    for directory in ("", "nix", "/nix/", "/nix/..", "/ni\0x", "/nix\nSig: x"):
         with pytest.raises(ConfigError):
             StorePath(f"{DIGITS}-bar", directory)
 

@@ -31,7 +31,7 @@ UNKNOWN_DERIVER: Final = "unknown-deriver"
 _LARGEST_SIZE = (1 << 64) - 1
 _SIZE = re.compile(r"0|[1-9][0-9]{0,19}")
 _KEY = re.compile(r"[!-9;-~]+")  # printable ASCII without blank and colon
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # and lone surrogates, which no UTF-8 has
 _REPEATED = "Sig"
 _KNOWN = ("StorePath", "URL", "Compression", "FileHash", "FileSize", "NarHash", "NarSize", "References", "Deriver", "Sig", "CA")
 

@@ -63,7 +63,7 @@ def check_nar_file(info: NarInfo, file: BinaryIO, *, progress: Progress = NO_PRO
     """Read *file* to its end and return how it compares with *info*. Constant memory.
 
     Content is made up to one step beyond ``NarSize``; what is longer is told, not decoded.  Raises UnsupportedError for a
-    compression or a hash function that is not known here.
+    compression or a hash function that is not known here, BudgetExceeded for a frame that needs more history than is allowed.
     """
     if info.compression not in CODEC_NAMES:
         raise UnsupportedError(f"compression {info.compression!r}: only {', '.join(CODEC_NAMES)} are known", source=info.url)
@@ -75,7 +75,9 @@ def check_nar_file(info: NarInfo, file: BinaryIO, *, progress: Progress = NO_PRO
             nar.update(piece)
             nar_size += len(piece)
             scanner.feed(piece)
-    except BudgetExceeded:
+    except BudgetExceeded as error:
+        if error.name != "content":  # the window: nothing is known of the archive then
+            raise
         problems.append(f"NarSize: the archive is longer than {info.nar_size:,} bytes")
     except CorruptDataError as error:
         problems.append(f"URL: the file does not decompress: {error}")

@@ -221,10 +221,11 @@ def _decode_base64(digits: str) -> bytes | None:
 
 def _read_key_file(path: Path) -> str:
     with open(path, "rb") as file:
-        data = file.read(LARGEST_KEY_FILE + 1)
-    if len(data) > LARGEST_KEY_FILE:
-        raise BudgetExceeded("key file", limit_bytes=LARGEST_KEY_FILE, needed_bytes=len(data))
-    return data.decode("latin-1")  # a byte outside ASCII is refused with the rest of its word
+        data = file.read(LARGEST_KEY_FILE)
+        if not file.read(1):
+            return data.decode("latin-1")  # a byte outside ASCII is refused with the rest of its word
+    del data  # it may begin with a secret, and a printer of tracebacks may show it
+    raise BudgetExceeded("key file", limit_bytes=LARGEST_KEY_FILE, needed_bytes=LARGEST_KEY_FILE + 1)
 
 
 def _public_of(seed: bytes) -> bytes:

@@ -83,9 +83,9 @@ class ContentAddress:
 
 
 def is_store_directory(text: str) -> bool:
-    """Tell whether *text* is an absolute, normal path that can stand in front of a base name."""
+    """Tell whether *text* is an absolute, normal path of one line that can stand in front of a base name."""
     parts = text.split("/")
-    return len(parts) > 1 and not parts[0] and all(part not in ("", ".", "..") for part in parts[1:]) and "\0" not in text
+    return len(parts) > 1 and not parts[0] and all(part not in ("", ".", "..") and part.isprintable() for part in parts[1:])
 
 
 def parse_store_path(text: str, *, directory: str | None = None) -> StorePath:
