@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from siltstone.content.codec_table import codec_named, detect_codec
-from siltstone.content.compression import compress, compress_into, decompress, decompress_into
+from siltstone.content.compression import ZSTD, compress, compress_into, decompress, decompress_into
 from siltstone.content.frame_sequence import FrameLimits, FrameSequence, reader_of
 from siltstone.core.errors import BudgetExceeded, ConfigError, CorruptDataError, SiltstoneError, UnsupportedError
 from tests.content.compression_data import ALL, FRAMED, TEXT
@@ -173,6 +173,13 @@ def test_a_header_that_lies_makes_nothing():
         decompress(packed)
     packed[5:9] = (1 << 31).to_bytes(4, "little")
     assert outcome(decompress_into, packed, bytearray(10)) is BudgetExceeded
+
+
+def test_a_stored_chunk_that_states_more_than_it_can_hold_makes_nothing():
+    size = 1 << 40
+    frame = b"\x28\xb5\x2f\xfd\xc0\x00" + size.to_bytes(8, "little") + b"\x01\0\0"  # a small window, one empty block
+    with pytest.raises(CorruptDataError, match="cannot hold"):
+        decompress(frame, codec=ZSTD, size=size)
 
 
 def test_a_frame_that_ends_before_the_size_it_states_is_corrupt_in_every_way_of_reading():

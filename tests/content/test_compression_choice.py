@@ -6,6 +6,7 @@ import random
 import shutil
 import subprocess
 import zipfile
+from array import array
 
 import pytest
 
@@ -65,6 +66,13 @@ def test_noise_is_told_by_a_sample_and_text_is_compressed():
         compress_adaptive(TEXT, ratio=0)
 
 
+def test_data_of_any_items_is_judged_by_its_bytes():
+    numbers = memoryview(array("Q", range(9_000)))
+    result = compress_adaptive(numbers)
+    assert (result.codec, decompress(result.payload)) == ("zstd", numbers.tobytes())
+    assert sample_entropy(numbers) == sample_entropy(numbers.tobytes())
+
+
 def test_entropy_goes_from_nothing_to_eight_bits():
     assert sample_entropy(b"") == sample_entropy(bytes(9999)) == 0
     assert sample_entropy(bytes(range(256))) == pytest.approx(8)
@@ -87,6 +95,16 @@ def test_a_dictionary_wins_on_small_inputs_and_is_named_in_the_frame(dictionary)
         writer.write(fresh[0])
     assert CompressedReader(io.BytesIO(target.getvalue()), dictionary=dictionary).read(10_000) == fresh[0]
     assert decompress(compress(TEXT), dictionary=dictionary) == TEXT  # a frame that names none
+
+
+def test_a_level_counts_with_a_dictionary_too(dictionary):
+    data = b"".join(records(5, 300))
+    sizes = [len(compress(data, level=level, dictionary=dictionary)) for level in (1, 3, 19)]
+    assert sizes[0] > sizes[1] > sizes[2]
+    high = CompressionDictionary(dictionary.data, 19)
+    assert len(compress(data, dictionary=high)) == sizes[2]
+    assert len(compress(data, level=1, dictionary=high)) == sizes[0]
+    assert decompress(compress(data, level=1, dictionary=high), dictionary=dictionary) == data
 
 
 def test_a_missing_or_wrong_dictionary_is_named(dictionary):

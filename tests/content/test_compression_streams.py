@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from siltstone.content import parallel_frames
+from siltstone.content.codecs import zstd_frames
 from siltstone.content.compress_batch import compress_batch, decompress_batch
 from siltstone.content.compression import compress, decompress
 from siltstone.content.compression_streams import CompressedReader, CompressedWriter, open_compressed
@@ -164,6 +166,21 @@ def test_threads_keep_limits_and_find_damage(codec):
         changed = bytearray(packed)
         changed[at] ^= 0x10
         assert outcome(bytes(changed)) in (DATA, CorruptDataError, BudgetExceeded, UnsupportedError)
+
+
+def test_a_frame_that_does_not_end_is_not_walked_again_for_each_piece(monkeypatch):
+    walked = []
+
+    def find(view, start):
+        walked.append(len(view))
+        return zstd_frames.find_frame(view, start)
+
+    monkeypatch.setitem(parallel_frames._FINDERS, "zstd", find)
+    packed = compress(random.Random(3).randbytes(20 << 20), level=1)[:-5]
+    with pytest.raises(CorruptDataError):
+        for _ in iter_decompressed(reader_of(packed), threads=2):
+            pass
+    assert sum(walked) <= 3 * len(packed)
 
 
 def test_frames_of_unknown_size_between_others_are_read_in_order():

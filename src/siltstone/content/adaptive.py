@@ -44,7 +44,7 @@ def find_packed_format(data: bytes | memoryview) -> str | None:
 
 def sample_entropy(data: bytes | memoryview) -> float:
     """Return the entropy of the bytes in a sample of *data*, in bits a byte: 0 to 8."""
-    view = memoryview(data)
+    view = memoryview(data).cast("B")
     if len(view) <= _SAMPLES * _SAMPLE_BYTES:
         sample = bytes(view)
     else:
@@ -72,9 +72,11 @@ def compress_adaptive(data: bytes | memoryview, codec: str = "zstd", *, level: i
         return AdaptiveResult("none", data, "not asked for")
     if (found := find_packed_format(data)) is not None:
         return AdaptiveResult("none", data, f"{found} is compressed already")
-    if len(data) >= _JUDGED_BYTES and (entropy := sample_entropy(data)) >= _ENTROPY_AT_LEAST:
+    view = memoryview(data).cast("B")
+    size = len(view)
+    if size >= _JUDGED_BYTES and (entropy := sample_entropy(view)) >= _ENTROPY_AT_LEAST:
         return AdaptiveResult("none", data, f"like noise: {entropy:.2f} bits a byte")
-    packed = chosen.compress(data, level)
-    if len(packed) > ratio * len(data):
-        return AdaptiveResult("none", data, f"{len(packed)} of {len(data)} bytes: too little is won")
-    return AdaptiveResult(codec, packed, f"{len(packed)} of {len(data)} bytes")
+    packed = chosen.compress(view, level)
+    if len(packed) > ratio * size:
+        return AdaptiveResult("none", data, f"{len(packed)} of {size} bytes: too little is won")
+    return AdaptiveResult(codec, packed, f"{len(packed)} of {size} bytes")

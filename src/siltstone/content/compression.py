@@ -21,6 +21,7 @@ NONE = 0  # DO NOT CHANGE: stored
 ZSTD = 1  # DO NOT CHANGE: stored
 CODECS = {"none": NONE, "zstd": ZSTD}
 DEFAULT_LEVEL = 3
+_CONTENT_OF_A_BYTE = 32 << 10  # a block takes 4 bytes at least and holds 128 KiB at most
 _LEVELS = range(1, 20)  # above 19 a decoder needs more memory than a chunk has bytes
 
 
@@ -124,6 +125,8 @@ def _decompress_chunk(data: bytes | memoryview, codec: int, size: int | None) ->
         return bytes(data)
     if codec != ZSTD:
         raise UnsupportedError(f"codec {codec} of a chunk is not known")
+    if size > len(data) * _CONTENT_OF_A_BYTE:  # memory is taken for what the header states
+        raise CorruptDataError(f"the zstd frame of {len(data)} bytes cannot hold {size}")
     return PLAIN.decompress_frame(data, size, WINDOW_BYTES)
 
 

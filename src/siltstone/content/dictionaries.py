@@ -24,7 +24,7 @@ _MAGIC = b"\x37\xa4\x30\xec"  # RFC 8878, section 6
 
 @dataclass(frozen=True, eq=False)
 class CompressionDictionary:
-    """A dictionary in zstd's own format, as ``zstd -D`` reads it; *level* is what it is prepared for when compressing."""
+    """A dictionary in zstd's own format, as ``zstd -D`` reads it; *level* is the default for what is compressed with it."""
 
     data: bytes = field(repr=False)
     level: int = 3

@@ -119,8 +119,16 @@ class _FrameFinder:
             if span is not None:
                 fits = span.content_bytes is not None and span.content_bytes <= min(span.most_bytes, PARALLEL_FRAME_BYTES)
                 return span if fits else None
-            if len(self._waiting) > PARALLEL_FRAME_BYTES or not self._more():
+            size = len(self._waiting)
+            if size > PARALLEL_FRAME_BYTES or not self._grow(min(2 * size, PARALLEL_FRAME_BYTES + 1)):
                 return None
+
+    def _grow(self, size: int) -> bool:
+        """Read until *size* bytes wait, return whether any came: a frame is walked anew each time, so over twice as much."""
+        before = len(self._waiting)
+        while len(self._waiting) < size and self._more():
+            pass
+        return len(self._waiting) > before
 
     def _more(self) -> bool:
         data = self._read(_READ_BYTES)

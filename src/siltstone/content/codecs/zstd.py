@@ -24,7 +24,10 @@ _LONG_TABLE_LOG = 15  # 128 KiB, for matches of eight
 
 
 class ZstdDictionary:
-    """A dictionary as the library holds it; *identity* is what its frames say they need."""
+    """A dictionary as the library holds it: prepared for *level*, and as it is for all others.
+
+    What is prepared has its own level and no other. *identity* is what frames say they need.
+    """
 
     def __init__(self, data: bytes, level: int) -> None:
         import zstandard
@@ -32,9 +35,15 @@ class ZstdDictionary:
         try:
             self.library = zstandard.ZstdCompressionDict(data, dict_type=zstandard.DICT_TYPE_FULLDICT)
             self.library.precompute_compress(level=level)
+            self._bare = zstandard.ZstdCompressionDict(data, dict_type=zstandard.DICT_TYPE_FULLDICT)
         except zstandard.ZstdError as error:
             raise CorruptDataError(f"not a zstd dictionary: {error}") from error
         self.identity: int = self.library.dict_id()
+        self.level = level
+
+    def library_for(self, level: int) -> Any:
+        """Return what compresses at *level*; a context that takes the bare one prepares it once, for itself."""
+        return self.library if level == self.level else self._bare
 
 
 def train_dictionary(samples: Sequence[bytes], size: int, level: int) -> bytes:
@@ -63,6 +72,8 @@ class ZstdCodec:
 
     def __init__(self, dictionary: ZstdDictionary | None = None) -> None:
         self._dictionary = dictionary
+        if dictionary is not None:
+            self.DEFAULT_LEVEL = dictionary.level
 
     def compress(self, data: bytes | memoryview, level: int, /, *, checksum: bool = True) -> bytes:
         """Return *data* as one frame that states its size."""
@@ -188,7 +199,7 @@ def _make_compressor(key: _WriteKey) -> Any:
 
     level, checksum, dictionary = key
     return zstandard.ZstdCompressor(
-        level=level, write_checksum=checksum, dict_data=dictionary.library if dictionary is not None else None)
+        level=level, write_checksum=checksum, dict_data=dictionary.library_for(level) if dictionary is not None else None)
 
 
 def _make_decompressor(key: _ReadKey) -> Any:
