@@ -96,6 +96,7 @@ if TYPE_CHECKING:
     from siltstone.content.nar_writer import NarWriter as NarWriter
     from siltstone.content.nar_writer import encode_nar as encode_nar
     from siltstone.content.narinfo import NarInfo as NarInfo
+    from siltstone.content.narinfo import Verdict as Verdict
     from siltstone.content.narinfo import format_narinfo as format_narinfo
     from siltstone.content.narinfo import parse_narinfo as parse_narinfo
     from siltstone.content.narinfo import sign_narinfo as sign_narinfo
@@ -136,8 +137,10 @@ if TYPE_CHECKING:
     from siltstone.content.signing import SecretKey as SecretKey
     from siltstone.content.signing import Signature as Signature
     from siltstone.content.signing import parse_public_key as parse_public_key
+    from siltstone.content.signing import parse_secret_key as parse_secret_key
     from siltstone.content.signing import read_public_keys as read_public_keys
     from siltstone.content.signing import read_secret_key as read_secret_key
+    from siltstone.content.signing import write_key_files as write_key_files
     from siltstone.content.store import ChunkStore as ChunkStore
     from siltstone.content.store import StoreStats as StoreStats
     from siltstone.content.store_check import VerifyReport as VerifyReport
@@ -145,6 +148,8 @@ if TYPE_CHECKING:
     from siltstone.content.store_path import ContentAddress as ContentAddress
     from siltstone.content.store_path import StorePath as StorePath
     from siltstone.content.store_path import content_address_path as content_address_path
+    from siltstone.content.store_path import output_path as output_path
+    from siltstone.content.store_path import parse_content_address as parse_content_address
     from siltstone.content.store_path import parse_store_path as parse_store_path
     from siltstone.content.store_writer import StoreWriter as StoreWriter
 
@@ -212,6 +217,7 @@ _HOMES = {
     "StoreWriter": "siltstone.content.store_writer",
     "StoredFile": "siltstone.content.manifest",
     "StreamTotals": "siltstone.content.pipeline_run",
+    "Verdict": "siltstone.content.narinfo",
     "VerifyReport": "siltstone.content.store_check",
     "cat_nar": "siltstone.content.nar_listing",
     "check_nar_file": "siltstone.content.narinfo_check",
@@ -271,11 +277,14 @@ _HOMES = {
     "open_compressed": "siltstone.content.compression_streams",
     "open_nar": "siltstone.content.nar_source",
     "open_reader": "siltstone.content.chunk_streams",
+    "output_path": "siltstone.content.store_path",
     "pack_nar": "siltstone.content.nar_pack",
+    "parse_content_address": "siltstone.content.store_path",
     "parse_hash": "siltstone.content.hash_text",
     "parse_narinfo": "siltstone.content.narinfo",
     "parse_public_key": "siltstone.content.signing",
     "parse_reference_table": "siltstone.content.reference_table",
+    "parse_secret_key": "siltstone.content.signing",
     "parse_store_path": "siltstone.content.store_path",
     "read_chunks": "siltstone.content.chunk_streams",
     "read_public_keys": "siltstone.content.signing",
@@ -289,6 +298,7 @@ _HOMES = {
     "verify_narinfo": "siltstone.content.narinfo",
     "verify_profile": "siltstone.content.profiles",
     "warm_up": "siltstone.content.chunking",
+    "write_key_files": "siltstone.content.signing",
 }
 
 __all__ = [*_HOMES]
