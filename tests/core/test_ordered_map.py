@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 
 import pytest
 
@@ -55,3 +56,27 @@ def test_a_given_executor_stays_open() -> None:
 def test_threads_are_bounded() -> None:
     with pytest.raises(ConfigError, match="threads"):
         list(map_in_order(len, ["a"], threads=0))
+
+
+class Stuck(Executor):
+    """Runs the first call, and never comes to the others: as a pool whose threads others hold, or that was shut down."""
+
+    def __init__(self) -> None:
+        self.calls: list[Future[object]] = []
+
+    def submit(self, function: Callable[..., object], /, *words: object, **_options: object) -> Future[object]:  # type: ignore[override]
+        self.calls.append(Future())
+        if len(self.calls) == 1:
+            self.calls[0].set_result(function(*words))
+        return self.calls[-1]
+
+
+def test_leaving_early_does_not_wait_for_what_never_runs() -> None:
+    executor = Stuck()
+    results = map_in_order(str, range(9), threads=2, executor=executor)
+    assert next(results) == "0"
+    leaving = threading.Thread(target=results.close, daemon=True)
+    leaving.start()
+    leaving.join(10)
+    assert not leaving.is_alive()
+    assert all(call.cancelled() for call in executor.calls[1:])

@@ -47,6 +47,5 @@ def map_in_order(
             while waiting:
                 yield waiting.popleft().result()
         finally:
-            for future in waiting:
-                future.cancel()
-            wait(waiting)
+            # What could be cancelled is not waited for: it never runs, and an executor that is busy or gone never says so.
+            wait([future for future in waiting if not future.cancel()])
