@@ -54,6 +54,9 @@ def test_any_contiguous_buffer_is_taken():
     expected = cut_offsets(data, profile=SMALL)
     assert cut_offsets(bytearray(data), profile=SMALL) == cut_offsets(memoryview(data), profile=SMALL) == expected
     words = array("Q", data)
+    assert cut_offsets(words, profile=SMALL) == cut_offsets(words, profile=SMALL, threads=2) == expected
+    with pytest.raises(TypeError):
+        cut_offsets(memoryview(data)[::2], profile=SMALL)
     assert b"".join(iter_chunks(words, profile=SMALL)) == data
     chunker = Chunker(profile=SMALL)
     assert b"".join([*chunker.feed(words), *chunker.finish()]) == data

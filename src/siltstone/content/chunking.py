@@ -32,7 +32,7 @@ def cut_offsets(data: ReadableBuffer, *, profile: Profile = DEFAULT_PROFILE, ker
     *threads*, of *executor* or our own, give the same cuts; they are worth it from some tens of megabytes on.
     """
     if threads == 1 and type(threads) is int:
-        return kernels.cut_offsets(data, profile, kernel=kernel)
+        return kernels.cut_offsets(memoryview(data).cast("B"), profile, kernel=kernel)
     from siltstone.content.chunk_threads import cut_in_threads
 
     return cut_in_threads(data, profile=profile, kernel=kernel, threads=threads, executor=executor)
