@@ -9,8 +9,10 @@ import os
 import socket
 import threading
 import tracemalloc
+import warnings
 from collections.abc import Callable
 from pathlib import Path
+from pickle import PickleBuffer
 
 import numpy
 import pytest
@@ -249,7 +251,7 @@ def test_a_small_stream_takes_a_small_buffer() -> None:
     assert reader.capacity <= 65_536
 
 
-def test_an_unread_file_is_closed_with_its_generator(path: Path) -> None:
+def test_a_file_that_is_left_early_is_closed_with_its_generator(path: Path) -> None:
     before = len(os.listdir("/proc/self/fd"))
     for mapped in (False, True):
         chunks = iter_file_chunks(path, profile=SMALL, mapped=mapped)
@@ -313,3 +315,34 @@ def test_nothing_is_left_behind(path: Path, way: Callable[[Path], object]) -> No
 
 async def _count_async(path: Path) -> int:
     return sum([len(chunk) async for chunk in iter_file_chunks_async(path, profile=SMALL)])
+
+
+def _array_of(view: memoryview) -> object:
+    return numpy.frombuffer(view, dtype=numpy.uint8)
+
+
+@pytest.mark.parametrize("keep", [_array_of, PickleBuffer])  # one takes a view of its own, one holds on to ours
+def test_what_is_made_from_a_block_outlives_it_and_the_reader(path: Path, keep: Callable[[memoryview], object]) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    reader = open_reader(path, profile=SMALL, buffer=BufferStrategy.fixed(4_096))
+    blocks = []
+    for _ in range(3):
+        block = reader.read_block()
+        assert block is not None
+        blocks.append((block.offset, keep(block.data)))
+    reader.close()
+    assert len(os.listdir("/proc/self/fd")) == before
+    for offset, kept in blocks:
+        held = memoryview(kept).cast("B")
+        assert held == DATA[offset:offset + len(held)]
+
+
+@pytest.mark.parametrize("mapped", [False, True])
+def test_a_file_is_closed_with_a_generator_that_never_ran(path: Path, mapped: bool) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        iter_file_chunks(path, profile=SMALL, mapped=mapped).close()
+        gc.collect()
+    assert heard == []
+    assert len(os.listdir("/proc/self/fd")) == before

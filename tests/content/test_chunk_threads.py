@@ -44,6 +44,19 @@ def test_files_are_cut_as_their_bytes(kind, tmp_path):
     assert list(file_cut_offsets(path, threads=2)) == []
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_file_that_tells_no_size_is_cut_to_its_end(tmp_path, threads):
+    data, pipe = content("random", 300_000), tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(data,))
+    writer.start()
+    assert file_cut_offsets(pipe, profile=SMALL, threads=threads) == cut_offsets(data, profile=SMALL)
+    writer.join()
+    assert list(file_cut_offsets("/dev/null", threads=threads)) == []
+    with pytest.raises(ConfigError, match="threads"):
+        file_cut_offsets("/dev/null", threads=0)
+
+
 def test_a_given_executor_is_used_and_left_open():
     names = set()
 

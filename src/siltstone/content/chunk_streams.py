@@ -164,7 +164,7 @@ class ChunkReader:
 
     def _release(self) -> None:
         if self.block is not None:
-            self.block.data.release()
+            _release(self.block.data)
             self.block = None
 
 

@@ -21,7 +21,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from siltstone.content import kernels
 from siltstone.content.buffers import DEFAULT_READ_BYTES
+from siltstone.content.chunk_streams import open_reader
 from siltstone.content.profiles import DEFAULT_PROFILE, Profile
+from siltstone.content.sources import tells_size
 from siltstone.core.budget import MIB
 from siltstone.core.files import WindowedFile
 from siltstone.core.ordered_map import check_threads, map_in_order
@@ -124,10 +126,11 @@ def cut_in_threads(data: ReadableBuffer, *, profile: Profile, kernel: str, threa
 
 def file_cut_offsets(path: str | os.PathLike[str], *, profile: Profile = DEFAULT_PROFILE, kernel: str = "auto",
                      threads: int = 1, executor: Executor | None = None) -> array[int]:
-    """Return the end of every chunk of the regular file at *path*, as `cut_offsets` over its bytes.
+    """Return the end of every chunk of the file at *path*, as `cut_offsets` over its bytes.
 
     Memory: 8 bytes for each chunk, and a window of 1 MiB for each thread.  Raises CorruptDataError, with the offset, where
-    the file shrinks while it is read; bytes appended meanwhile are not seen.
+    the file shrinks while it is read; bytes appended meanwhile are not seen.  A file that tells no size (a pipe, a device,
+    /proc) is read to its end, by one thread.
     """
     ends: array[int] = array("Q")
     for some in iter_file_cuts(path, profile=profile, kernel=kernel, threads=threads, executor=executor):
@@ -138,9 +141,13 @@ def file_cut_offsets(path: str | os.PathLike[str], *, profile: Profile = DEFAULT
 def iter_file_cuts(path: str | os.PathLike[str], *, profile: Profile = DEFAULT_PROFILE, kernel: str = "auto",
                    threads: int = 1, executor: Executor | None = None) -> Generator[array[int], None, None]:
     """Yield the cuts of `file_cut_offsets` in order, some at a time: memory is bounded whatever the size of the file."""
+    check_threads(threads)
+    if not tells_size(path):
+        with open_reader(path, profile=profile, kernel=kernel) as reader:
+            while block := reader.read_block():
+                yield block.ends
+        return
     with WindowedFile(Path(path)) as file:
-        if file.size == 0:
-            return
         file.advise_sequential()
         data = _FileInput(file, profile, kernel)
         if threads == 1:

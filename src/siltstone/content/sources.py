@@ -130,11 +130,13 @@ class _OpenedSource(_FillingSource):
 
 def open_source(path: str | os.PathLike[str]) -> ByteSource:
     """Return a source over the file at *path*; a file that tells no size (a pipe, a device, /proc) is read to its end."""
-    found = Path(path)
-    status = os.stat(found)
-    if stat.S_ISREG(status.st_mode) and status.st_size:
-        return FileSource(WindowedFile(found))
-    return _OpenedSource(found)
+    return FileSource(WindowedFile(Path(path))) if tells_size(path) else _OpenedSource(Path(path))
+
+
+def tells_size(path: str | os.PathLike[str]) -> bool:
+    """Return whether the file at *path* is a regular one that says how long it is: not empty, and none of /proc."""
+    status = os.stat(path)
+    return stat.S_ISREG(status.st_mode) and status.st_size > 0
 
 
 class MappedFile:
@@ -146,12 +148,11 @@ class MappedFile:
     __slots__ = ("_file", "_view", "_window", "_window_bytes", "size")
 
     def __init__(self, path: Path, *, window_bytes: int) -> None:
-        self._file = io.FileIO(path)
+        self._file = WindowedFile(path)
         self._window: mmap.mmap | None = None
         self._window_bytes = align_up(window_bytes, mmap.ALLOCATIONGRANULARITY)
-        status = os.fstat(self._file.fileno())
-        self.size = status.st_size
-        if not stat.S_ISREG(status.st_mode):
+        self.size = self._file.size
+        if not stat.S_ISREG(os.fstat(self._file.fileno()).st_mode):
             self._file.close()
             raise ConfigError("only a regular file can be mapped", field="mapped")
 
