@@ -162,3 +162,13 @@ def test_asyncio_is_loaded_only_by_those_who_use_it() -> None:
     code = ("import sys, siltstone.content as c; c.cut_offsets(b'x', threads=2); c.read_chunks; c.chunk_batch; c.ChunkPoller\n"
             "assert 'asyncio' not in sys.modules; c.iter_chunks_async; assert 'asyncio' in sys.modules")
     subprocess.run([sys.executable, "-P", "-c", code], check=True, timeout=60)
+
+
+@pytest.mark.parametrize("block_bytes", [0, -1, 1.5, None, True])
+def test_a_block_without_bytes_is_refused_by_name(block_bytes: object) -> None:
+    async def pieces() -> object:
+        yield DATA
+
+    with pytest.raises(ConfigError) as caught:
+        asyncio.run(collect(iter_chunks_async(pieces(), block_bytes=block_bytes)))
+    assert caught.value.field == "block_bytes"

@@ -48,6 +48,8 @@ async def iter_chunks_async(
     Chunks are views, valid as long as *source* leaves its pieces alone, or ``bytes`` where *owned*.  After *max_chunks* or
     *max_seconds* the loop gets a turn.  Memory: the longest chunk, one block and one piece.
     """
+    if type(block_bytes) is not int or block_bytes < 1:
+        raise ConfigError(f"at least 1, got {block_bytes!r}", field="block_bytes")
     chunker = Chunker(profile=profile, kernel=kernel, owned=owned)
     clock = SliceClock(max_chunks, max_seconds)
     async with aclosing(_blocks_of(_pieces_of(source, block_bytes), block_bytes)) as blocks:
