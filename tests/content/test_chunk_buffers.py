@@ -126,3 +126,13 @@ def test_sizes_that_cannot_work_are_named(make: object, field: str) -> None:
     with pytest.raises(ConfigError) as caught:
         make()
     assert caught.value.field == field
+
+
+def test_looking_whether_memory_is_free_takes_none() -> None:
+    buffer = ChunkBuffer(BufferStrategy.fixed(65_536), 4_096)
+    capacity = buffer.capacity
+    for turn in range(1, 9):
+        buffer.take(sum(read(buffer) for _ in range(1)) + buffer.offset)
+        assert buffer.capacity == capacity, turn
+    assert buffer._memory is not None
+    assert buffer._memory.__alloc__() == capacity + 1

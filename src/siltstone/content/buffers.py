@@ -173,8 +173,7 @@ class ChunkBuffer:
         assert self._memory is not None
         self._view.release()
         try:
-            self._memory.append(0)
-            self._memory.pop()
+            self._memory.append(self._memory.pop())  # in this order: growing first would take an eighth more memory
         except BufferError:
             return False
         finally:
