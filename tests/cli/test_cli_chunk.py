@@ -119,7 +119,7 @@ def test_an_algorithm_brings_its_own_normalization(silt: Silt) -> None:
     (["data", "--target", "3"], 1, "minimum"),
     (["data", "--target", "many"], 1, "such as 65536"),
     (["data", "--max", "99M"], 1, "maximum"),
-    (["data", "--seed", "x"], 1, "seed"),
+    (["data", "--seed", "x"], 1, "--seed: expected a number such as 255 or 0xff"),
     (["data", "--threads", "0"], 1, "threads"),
     (["data", "--kernel", "steam"], 1, "kernel"),
     (["data", "--algorithm", "rolling"], 1, "algorithm"),

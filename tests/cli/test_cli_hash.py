@@ -130,6 +130,7 @@ def test_wrong_calls_are_refused(silt, capsys):
     for words in (["--cache", "x", "--check", "a"], ["a", "--threads", "-1"], ["a", "--algorithm", "md5"],
                   ["a", "--threads", "1000"]):
         assert silt(*words, code=1).err.startswith("silt: ")
+    assert "threads: expected 0 to 256" in silt("a", "--threads", "257", code=1).err
 
 
 def test_digests_are_those_of_hashlib(silt):

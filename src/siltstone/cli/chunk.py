@@ -50,7 +50,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         more = "; without --min and --max these become a quarter of it and four times it" if name == "target" else ""
         cutting.add_argument(flag, dest=name, type=_size, metavar="SIZE", help=f"{name} size of a chunk{more}")
     cutting.add_argument("--normalization", type=int, metavar="N", help="0 to 3: how much sizes are drawn towards the target")
-    cutting.add_argument("--seed", type=lambda text: int(text, 0), metavar="N", help="changes the cuts; it hides nothing")
+    cutting.add_argument("--seed", type=_number, metavar="N", help="changes the cuts; it hides nothing")
     cutting.add_argument("--algorithm", metavar="NAME", help="one of those that --list-profiles shows")
     parser.add_argument("--threads", type=int, default=1, metavar="N",
                         help="threads that hash, or that cut with --no-hash (default: 1)")
@@ -200,6 +200,13 @@ def _size(text: str) -> int:
     if match is None:
         raise argparse.ArgumentTypeError(f"expected a size such as 65536 or 64K, got {text!r}")
     return int(match[1]) * _UNITS[match[2].lower()]
+
+
+def _number(text: str) -> int:
+    try:
+        return int(text, 0)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a number such as 255 or 0xff, got {text!r}") from None
 
 
 def _size_of(path: str) -> int:

@@ -23,6 +23,7 @@ from siltstone.core.errors import (
     describe,
     exit_code_of,
 )
+from siltstone.core.ordered_map import THREADS_AT_MOST
 from siltstone.core.progress import Progress
 
 if TYPE_CHECKING:
@@ -54,8 +55,8 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Do what was asked and return the exit code."""
     if arguments.check and arguments.cache:
         raise ConfigError("a check reads every file: leave --cache out", field="cache")
-    if arguments.threads < 0:
-        raise ConfigError(f"expected a number that is not negative, got {arguments.threads}", field="threads")
+    if not 0 <= arguments.threads <= THREADS_AT_MOST:
+        raise ConfigError(f"expected 0 to {THREADS_AT_MOST}, got {arguments.threads}", field="threads")
     names = arguments.files or [_STREAM]
     return _check(names, arguments, terminal) if arguments.check else _hash(names, arguments, terminal)
 

@@ -14,7 +14,7 @@ from typing import Final
 from siltstone.core.errors import CorruptDataError
 
 LONGEST_LINE: Final = 1 << 16  # bytes; a path of Linux has at most 4,096
-_UNSAFE: Final = re.compile(r"[\\\x00-\x1f\x7f\ud800-\udfff]")
+_UNSAFE: Final = re.compile(r"[\\\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _ESCAPE: Final = re.compile(rb"\\(\\|n|r|x[0-9a-f]{2})?")
 _SHORT: Final = {"\\": "\\\\", "\n": "\\n", "\r": "\\r"}
 _LONG: Final = {b"\\": b"\\", b"n": b"\n", b"r": b"\r"}
