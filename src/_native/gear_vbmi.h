@@ -45,7 +45,7 @@ typedef struct {
     _Alignas(64) uint8_t plane[6][256];             /* byte k of each gear entry */
     _Alignas(64) uint8_t gathered[GEAR_STRIPS * GEAR_TILE];
     _Alignas(64) uint8_t rows[(GEAR_STRIPS + 1) * GEAR_TILE];   /* one row more than is used: the lookups run ahead */
-    _Alignas(64) uint64_t hits[GEAR_TILE];          /* for each row, one bit for each strip */
+    _Alignas(64) uint32_t hits[GEAR_TILE][2];       /* for each row, one bit for each strip, the lower 32 first */
     uint64_t gear[256];
     uint64_t mask;                                  /* below 2**48 */
     int carries_twice;                              /* an entry has all bits of the middle limb: its carry needs more care */
@@ -204,7 +204,9 @@ GEAR_PART void gear_lane_steps(gear_search *search, gear_lane *lane, uint64_t ma
 /* Append the hits of a tile to the lists of their strips; return 0 where one is full. */
 static __attribute__((noinline)) int gear_note_hits(gear_search *search, size_t tile) {
     for (int row = 0; row < GEAR_TILE; row++) {
-        for (uint64_t hits = search->hits[row]; hits; hits &= hits - 1) {
+        uint64_t hits;
+        memcpy(&hits, search->hits[row], sizeof(hits));
+        for (; hits; hits &= hits - 1) {
             int strip = __builtin_ctzll(hits);
             if (search->strip_count[strip] == GEAR_STRIP_ROOM) return 0;
             search->strip_found[strip][search->strip_count[strip]++] = (uint16_t)(tile * GEAR_TILE + (size_t)row);
@@ -223,8 +225,8 @@ GEAR_PART void gear_tile_rows(gear_search *search, const gear_table *table, gear
                                        _mm512_unpacklo_epi8(p.k[4], p.k[5]), mask_middle, mask_high, carries_twice);
         __mmask32 second = gear_advance(&b, _mm512_unpackhi_epi8(p.k[0], p.k[1]), _mm512_unpackhi_epi8(p.k[2], p.k[3]),
                                         _mm512_unpackhi_epi8(p.k[4], p.k[5]), mask_middle, mask_high, carries_twice);
-        _store_mask32((__mmask32 *)&search->hits[row], first);
-        _store_mask32((__mmask32 *)&search->hits[row] + 1, second);
+        search->hits[row][0] = _cvtmask32_u32(first);
+        search->hits[row][1] = _cvtmask32_u32(second);
         gear_lane_steps(search, lane, mask, GEAR_STEP_BYTES / 2);
         p = gear_look_up(table, search->rows + 64 * (row + 1));
         gear_lane_steps(search, lane, mask, GEAR_STEP_BYTES / 2);

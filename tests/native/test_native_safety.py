@@ -12,13 +12,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from siltstone._native import delta, gear, inflate, literals, spill_index
+from siltstone._native import base32, delta, gear, inflate, literals, spill_index
 from siltstone._native.absent_ids import KnownIds
 from siltstone._native.csr import Csr, build_csr
 from siltstone._native.pack_read import PackReader
 from siltstone._native.pack_walk import PackWalker
 from siltstone._native.tree_entries import IdSet
 from siltstone._native.tree_graph import TreeGraph
+from siltstone.content import kernels
+from siltstone.content.profiles import ALGORITHMS, Profile
 from siltstone.core.errors import ConfigError, CorruptDataError, SiltstoneError
 from tests.native.pack_files import opened, reader_of, walk_all, walk_of, write_pack
 from tests.reference import delta as deltas
@@ -154,6 +156,57 @@ def test_a_scanner_is_not_finished_while_it_is_fed() -> None:
         thread.join()
         if refused:
             break
+    assert refused
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_bytes_that_change_while_they_are_cut_give_chunks_within_the_limits(algorithm: str) -> None:
+    """The buffer is held, so it cannot shrink; what is written into it meanwhile moves cuts and nothing else."""
+    profile = Profile(algorithm=algorithm, minimum=64, target=1024, maximum=4096)
+    noise = random.Random(8).randbytes(1 << 20)
+    data, refused = bytearray(noise), 0
+
+    def cut(kernel: str) -> None:
+        scanner = kernels.scanner(profile, kernel=kernel)
+        for ends in (kernels.cut_offsets(data, profile, kernel=kernel), [*scanner.feed(data), *scanner.finish()]):
+            sizes = [end - start for start, end in zip([0, *ends], ends, strict=False)]
+            assert len(noise) - 1 <= sum(sizes) <= len(noise)
+            assert all(63 <= size <= 4096 for size in sizes[:-1])
+
+    def change() -> None:
+        nonlocal refused
+        try:
+            data[:] = bytes(len(noise))
+            data[:] = noise
+            data.append(data.pop())
+        except BufferError:
+            refused += 1
+
+    race(*(lambda name=name: cut(name) for name in kernels.available(algorithm)), change)  # type: ignore[misc]
+    assert refused
+
+
+def test_digits_that_change_while_they_are_read_give_bytes_or_an_error() -> None:
+    plain = bytes(32 << 12)
+    data, text, refused = bytearray(plain), bytearray(base32.encode_batch(plain, 32)), 0
+    digits = bytes(text)
+
+    def convert(kernel: str) -> None:
+        assert len(base32.encode_batch(data, 32, kernel)) == len(digits)
+        assert len(base32.encode_texts(data, 32, kernel)) == 1 << 12
+        assert len(base32.decode_batch(text, 32, kernel)) == len(plain)
+
+    def change() -> None:
+        nonlocal refused
+        try:
+            text[:] = b"e" * len(digits)
+            text[:] = digits
+            data[:] = b"\xff" * len(plain)
+            text.append(text.pop())
+        except BufferError:
+            refused += 1
+
+    race(*(lambda name=name: convert(name) for name in base32.variants()), change)  # type: ignore[misc]
     assert refused
 
 
