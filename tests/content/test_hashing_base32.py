@@ -1,6 +1,7 @@
 """The adapters of the hash functions, and Nix base 32 over text."""
 
 import hashlib
+from array import array
 
 import pytest
 
@@ -33,6 +34,20 @@ def test_pieces_hash_as_the_whole():
         assert hasher.digest() == digest_of(b"abc", algorithm=algorithm)
         assert hasher.hexdigest() == hasher.digest().hex()
     assert digest_of(b"abc", algorithm="sha256") == hashlib.sha256(b"abc").digest()
+
+
+def test_any_contiguous_buffer_is_taken():
+    words = array("H", range(1_000, 1_032))
+    plain = words.tobytes()
+    for algorithm in ("blake3", "sha256"):
+        assert digest_of(words, algorithm=algorithm) == digest_of(plain, algorithm=algorithm)
+    assert encode_base32(words) == encode_base32(plain)
+    assert encode_base32_batch(words) == encode_base32_batch(bytearray(plain))
+    assert encode_base32_texts(words) == encode_base32_texts(plain)
+    assert decode_base32_batch(array("H", encode_base32_batch(plain))) == plain
+    for work in (digest_of, encode_base32, encode_base32_batch, encode_base32_texts, decode_base32_batch):
+        with pytest.raises(TypeError):
+            work(memoryview(plain)[::2])
 
 
 def test_an_unknown_hash_is_refused():

@@ -22,7 +22,7 @@ def kernels() -> tuple[str, ...]:
 
 def encode_base32(data: ReadableBuffer) -> str:
     """Return *data* in ``ceil(8 * size / 5)`` digits; no data gives an empty text."""
-    return native.encode(data).decode("ascii")
+    return native.encode(_bytes_in(data)).decode("ascii")
 
 
 def decode_base32(text: str) -> bytes:
@@ -42,12 +42,12 @@ def encode_base32_batch(digests: ReadableBuffer, *, size: int = 32, kernel: str 
 
     Raises CorruptDataError where the last value is cut short, ConfigError for a *kernel* that cannot run here.
     """
-    return native.encode_batch(digests, size, kernel)
+    return native.encode_batch(_bytes_in(digests), size, kernel)
 
 
 def encode_base32_texts(digests: ReadableBuffer, *, size: int = 32, kernel: str = "auto") -> list[str]:
     """Return the same digits as `encode_base32_batch`, as a text for each value."""
-    return native.encode_texts(digests, size, kernel)
+    return native.encode_texts(_bytes_in(digests), size, kernel)
 
 
 def decode_base32_batch(digits: ReadableBuffer, *, size: int = 32, kernel: str = "auto") -> bytes:
@@ -56,4 +56,9 @@ def decode_base32_batch(digits: ReadableBuffer, *, size: int = 32, kernel: str =
     Raises CorruptDataError with the offset in *digits* of the first symbol that is wrong, or where the last value is cut
     short; ConfigError for a *kernel* that cannot run here.
     """
-    return native.decode_batch(digits, size, kernel)
+    return native.decode_batch(_bytes_in(digits), size, kernel)
+
+
+def _bytes_in(data: ReadableBuffer) -> ReadableBuffer:
+    """Return *data* as bytes, whatever its items are; TypeError where they do not lie side by side."""
+    return data if type(data) is bytes else memoryview(data).cast("B")

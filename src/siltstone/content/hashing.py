@@ -61,7 +61,10 @@ def new_hasher(algorithm: str = BLAKE3, *, threads: int = 1) -> Hasher:
 def digest_of(data: ReadableBuffer, *, algorithm: str = BLAKE3, threads: int = 1) -> bytes:
     """Return the 32-byte digest of *data*."""
     hasher = new_hasher(algorithm, threads=threads)
-    hasher.update(data)
+    try:
+        hasher.update(data)
+    except BufferError:  # BLAKE3 takes items of a byte only
+        hasher.update(memoryview(data).cast("B"))
     return hasher.digest()
 
 
