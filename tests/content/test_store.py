@@ -3,6 +3,7 @@
 import io
 import os
 import random
+import resource
 import threading
 
 import pytest
@@ -264,3 +265,68 @@ def test_a_disk_that_fails_to_sync_on_the_way_fails_the_put(store, monkeypatch):
         put(store, "long", random.Random(7).randbytes(100_000))
     assert store.find("long") is None
     assert list((store.root / "staging").iterdir()) == []
+
+
+def test_an_error_that_is_swallowed_gives_no_name_to_half_a_file(store, tmp_path):
+    with pytest.raises(ConfigError, match="absent"), store.writer() as writer:
+        writer.put("whole", b"whole")
+        with pytest.raises(FileNotFoundError):
+            writer.put("absent", tmp_path / "no-such-file")
+    assert list(store.iter_files()) == []
+    assert store.gc().packs_removed == 0
+
+
+def test_a_name_that_is_refused_does_not_end_the_writer(store):
+    with store.writer() as writer:
+        with pytest.raises(ConfigError):
+            writer.put("", b"no name")
+        writer.put("name", b"content")
+    assert content_of(store, "name") == b"content"
+
+
+def test_more_files_than_a_process_may_open_are_put_as_one(store):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, len(os.listdir("/dev/fd")) + 40), hard))
+    try:
+        with store.writer(workers=1) as writer:
+            for number in range(100):
+                writer.put(str(number), b"%d" % number)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert content_of(store, "99") == b"99"
+    assert store.stats().files == 100
+
+
+def test_a_budget_that_does_not_suffice_is_given_back(store):
+    for number in range(3):
+        put(store, str(number), random.Random(number).randbytes(20_000))
+    with ChunkStore.open(store.root) as opened:
+        needed = opened.budget.reserved("chunk_index")
+    budget = Budget(chunk_index=needed - 1)
+    with pytest.raises(BudgetExceeded):
+        ChunkStore.open(store.root, budget=budget)
+    assert budget.reserved("chunk_index") == 0
+
+
+def test_a_pack_is_closed_where_its_table_grows_too_long(store, monkeypatch):
+    monkeypatch.setattr(pack_sink, "PACK_CHUNKS", 50)
+    data = random.Random(9).randbytes(300_000)
+    monkeypatch.setattr(store_writer, "BLOCK_BYTES", 4096)
+    put(store, "file", data)
+    assert len(store.packs) > 3
+    assert content_of(store, "file") == data
+
+
+def test_a_file_that_is_deleted_while_it_is_read_is_read_to_its_end(store):
+    data = random.Random(9).randbytes(50_000)
+    put(store, "file", data)
+
+    class Deleting(io.BytesIO):
+        def write(self, piece):
+            if not self.tell():
+                store.delete("file")
+            return super().write(piece)
+
+    target = Deleting()
+    assert store.get("file", target).size == len(data)
+    assert target.getvalue() == data

@@ -1,6 +1,8 @@
 """Damaged stores: every truncation and every flipped bit of every file gives the right content or CorruptDataError."""
 
+import errno
 import io
+import os
 import random
 import shutil
 
@@ -8,7 +10,8 @@ import pytest
 
 from siltstone.content.profiles import Profile
 from siltstone.content.store import ChunkStore
-from siltstone.core.errors import CorruptDataError, NotFoundError
+from siltstone.core.errors import CorruptDataError, NotFoundError, StoreError
+from siltstone.core.progress import Progress
 
 SMALL = Profile(minimum=64, target=256, maximum=1024)
 DATA = random.Random(8).randbytes(500) + b"silt " * 100
@@ -110,3 +113,72 @@ def test_a_store_without_its_folders_is_an_error_of_the_file_system(store_folder
     shutil.rmtree(store_folder)
     with pytest.raises(NotFoundError):
         ChunkStore.open(store_folder)
+
+
+def test_storing_again_heals_a_damaged_pack_for_a_store_that_is_open(store_folder):
+    [path] = (store_folder / "packs").iterdir()
+    path.write_bytes(path.read_bytes()[:-1])
+    with ChunkStore.open(store_folder) as store:
+        store.put("again", io.BytesIO(DATA))  # the new pack has the content of the damaged one, and its name
+        assert b"".join(store.iter_chunks("again")) == b"".join(store.iter_chunks("file")) == DATA
+        assert store.verify().problems == ()
+
+
+@pytest.mark.parametrize("place", ["tables", "group", "manifest"])
+def test_a_sector_that_cannot_be_read_is_damage_like_any_other(store_folder, monkeypatch, place):
+    [path] = (store_folder / ("manifests" if place == "manifest" else "packs")).iterdir()
+    bad = {"tables": path.stat().st_size - 1, "group": 8, "manifest": 8}[place]
+    broken = path.stat().st_ino
+    real = os.pread
+
+    def pread(descriptor, size, offset):
+        if os.fstat(descriptor).st_ino == broken and offset <= bad < offset + size:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return real(descriptor, size, offset)
+
+    with ChunkStore.open(store_folder) as store:
+        store.put("other", io.BytesIO(b"other content" * 100))
+    monkeypatch.setattr("os.pread", pread)
+    with ChunkStore.open(store_folder) as store:
+        assert any(str(path) in problem for problem in store.verify().problems)
+        assert b"".join(store.iter_chunks("other")) == b"other content" * 100
+        with pytest.raises(CorruptDataError, match="cannot read"):
+            b"".join(store.iter_chunks("file"))
+
+
+def test_verifying_is_not_misled_by_what_is_written_meanwhile(store_folder):
+    with ChunkStore.open(store_folder) as store, ChunkStore.open(store_folder) as other:
+
+        class Writes(Progress):
+            """Replaces a file and stores another one while packs are read."""
+
+            done = False
+
+            def advance(self, count=1):
+                if not self.done:
+                    self.done = True
+                    other.put("file", io.BytesIO(random.Random(1).randbytes(5_000)), replace=True)
+                    other.put("new", io.BytesIO(random.Random(2).randbytes(5_000)))
+                super().advance(count)
+
+        other.put("more", io.BytesIO(random.Random(3).randbytes(5_000)))
+        assert store.verify(workers=1, progress=Writes()).problems == ()
+        other.delete("more", "new")
+        assert store.verify().problems == ()
+
+
+def test_verifying_and_collecting_wait_for_each_other(store_folder):
+    with ChunkStore.open(store_folder) as store, ChunkStore.open(store_folder) as other:
+
+        class Collects(Progress):
+            refused = 0
+
+            def advance(self, count=1):
+                with pytest.raises(StoreError):
+                    other.gc(timeout_seconds=0.0)
+                self.refused += 1
+                super().advance(count)
+
+        progress = Collects()
+        assert store.verify(workers=1, progress=progress).problems == ()
+        assert progress.refused

@@ -193,3 +193,64 @@ def test_the_budget_is_given_back_when_packs_go(store):
     store.delete("drop")
     store.gc()
     assert store.budget.reserved("chunk_index") == 0
+
+
+@pytest.mark.parametrize("seed", range(10, 18))
+def test_a_collector_that_was_killed_before_it_removed_the_old_pack_loses_nothing(store, seed):
+    with store.writer() as writer:
+        writer.put("keep", noise(seed))
+        writer.put("drop", noise(seed + 100))
+    [old] = store.packs
+    data = old.read_bytes()
+    store.delete("drop")
+    store.gc(waste=0.0)
+    old.write_bytes(data)  # as it is after a kill: the new pack has its name, the old one is still there
+    with ChunkStore.open(store.root) as opened:
+        opened.gc(waste=0.0)  # may write the very same new pack again
+        assert content(opened, "keep") == noise(seed)
+        assert opened.stats().packs == 1
+        assert opened.verify().problems == ()
+
+
+def test_a_reader_goes_on_where_fewer_packs_are_left(store):
+    for seed in range(6):
+        store.put(f"drop {seed}", noise(seed))
+    with store.writer() as writer:
+        writer.put("first", noise(100))
+        writer.put("drop with first", noise(101))
+    with store.writer() as writer:
+        writer.put("keep", noise(100) + noise(102, 1_500_000))
+        writer.put("drop with keep", noise(103))
+    with ChunkStore.open(store.root) as reader:
+        chunks = reader.iter_chunks("keep", workers=1)
+        first = bytes(next(chunks))
+        store.delete(*(file.name for file in list(store.iter_files()) if file.name != "keep"))
+        store.gc(waste=0.0)
+        assert first + b"".join(chunks) == noise(100) + noise(102, 1_500_000)
+
+
+def test_a_pack_with_damaged_tables_is_left_alone_and_named(store):
+    store.put("keep", noise(1))
+    [pack] = store.packs
+    pack.write_bytes(pack.read_bytes()[:-1])
+    with ChunkStore.open(store.root) as opened:
+        report = opened.gc(waste=0.0)
+    assert [str(pack) in problem for problem in report.kept] == [True]
+    assert pack.exists()
+
+
+def test_groups_that_are_all_needed_are_kept_as_they_were_stored(store):
+    text = " ".join(random.Random(3).choices(["river", "silt", "sand", "clay"], k=100_000)).encode()
+    with store.writer(level=19) as writer:
+        writer.put("keep", text)
+    alone = store.stats().stored_bytes
+    store.delete("keep")
+    store.gc()
+    with store.writer(level=19) as writer:
+        writer.put("keep", text)
+        writer.put("drop", noise(1, 200_000))
+    store.delete("drop")
+    assert store.gc(waste=0.0).packs_rewritten == 1
+    assert store.stats().stored_bytes == alone
+    assert content(store, "keep") == text
+    assert store.verify().problems == ()

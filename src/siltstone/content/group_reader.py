@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from siltstone.content.chunk_index import ChunkIndex, ChunkPlace
 from siltstone.content.hashing import digest_of
 from siltstone.content.packs import read_group
 from siltstone.core.budget import MIB
@@ -35,6 +36,13 @@ class Run:
     pack: Path
     group: Any
     chunks: Sequence[WantedChunk]
+
+
+def run_of(index: ChunkIndex, packs: Sequence[Path], places: Sequence[ChunkPlace], digests: Sequence[bytes]) -> Run:
+    """Return the run of the chunks at *places*, all of one group; *packs* are those of *index*."""
+    first = places[0]
+    wanted = [WantedChunk(digest, place.start, place.size) for place, digest in zip(places, digests, strict=True)]
+    return Run(packs[first.pack], index.tables[first.pack].groups[first.group], wanted)
 
 
 class GroupReader:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from siltstone.content.hashing import BLAKE3, DIGEST_SIZE, digest_of, new_hasher
-from siltstone.content.packs import LONGEST_CHUNK
+from siltstone.content.packs import LONGEST_CHUNK, read_bytes
 from siltstone.content.profiles import Profile
 from siltstone.content.staging import StagedFile
 from siltstone.core.budget import KIB
@@ -91,7 +91,7 @@ class ManifestWriter:
         sealed = _SEALED.pack(self.chunks, len(header), root)
         self._file.append(header)
         self._file.append(sealed + digest_of(header + sealed) + MAGIC)
-        self._file.flush()
+        self._file.lay_aside()
         return stored
 
     def seal(self) -> None:
@@ -110,15 +110,15 @@ class ManifestWriter:
 def read_header(file: WindowedFile) -> StoredFile:
     """Return what the manifest *file* describes. Raises CorruptDataError; the records are checked by `iter_records`."""
     source = str(file.path)
-    if file.size < len(MAGIC) + _FOOTER.size or file.read_at(0, len(MAGIC)) != MAGIC:
+    if file.size < len(MAGIC) + _FOOTER.size or read_bytes(file, 0, len(MAGIC)) != MAGIC:
         raise CorruptDataError("not a manifest of a chunk store", source=source, offset=0)
     place = file.size - _FOOTER.size
-    footer = file.read_at(place, _FOOTER.size)
+    footer = read_bytes(file, place, _FOOTER.size)
     count, header_size, root, seal, magic = _FOOTER.unpack(footer)
     whole = len(MAGIC) + count * _RECORD.size + header_size + _FOOTER.size
     if magic != MAGIC or header_size > _LONGEST_HEADER or whole != file.size:
         raise CorruptDataError("the footer of the manifest does not fit the file", source=source, offset=place)
-    header = file.read_at(place - header_size, header_size)
+    header = read_bytes(file, place - header_size, header_size)
     if digest_of(header + footer[:_SEALED.size]) != seal:
         offset = place - header_size
         raise CorruptDataError("the header of the manifest does not match its digest", source=source, offset=offset)
@@ -167,4 +167,4 @@ def iter_records(file: WindowedFile) -> Iterator[Any]:
 def _windows(file: WindowedFile, count: int) -> Iterator[bytes]:
     for first in range(0, count, _WINDOW_RECORDS):
         records = min(_WINDOW_RECORDS, count - first)
-        yield file.read_at(len(MAGIC) + first * _RECORD.size, records * _RECORD.size)
+        yield read_bytes(file, len(MAGIC) + first * _RECORD.size, records * _RECORD.size)

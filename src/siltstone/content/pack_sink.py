@@ -15,7 +15,8 @@ from siltstone.core.budget import KIB, MIB
 if TYPE_CHECKING:
     from siltstone.content.store import ChunkStore
 
-PACK_BYTES = 512 * MIB  # a pack is closed above this; bounds the table of chunks that are not published yet
+PACK_BYTES = 512 * MIB  # a pack is closed above this
+PACK_CHUNKS = 1 << 17  # or with so many chunks: their table takes 330 bytes for each until it is published
 GROUP_BYTES = 512 * KIB  # compressed as one frame: 4.6 % smaller than 64 KiB chunks alone (1.35 GB of /usr), at the same speed
 
 
@@ -46,7 +47,7 @@ class PackSink:
         for payload in block.payloads:
             pack.append([chunks[next(fresh)] for _ in range(payload.chunks)], payload.codec, payload.data)
         pack.flush()  # nothing may look into the block's buffer after this: it is used again
-        if pack.size >= PACK_BYTES:
+        if pack.size >= PACK_BYTES or len(pack) >= PACK_CHUNKS:
             self.publish()
 
     def _open_pack(self) -> PackWriter:
@@ -69,7 +70,6 @@ class PackSink:
         """Close the pack that was not published; what is in it is lost with its folder."""
         if self._pack is not None:
             self._pack.close()
-
 
 
 def pack_in_groups(compressor: Compressor, *, group_bytes: int = GROUP_BYTES) -> Pack:

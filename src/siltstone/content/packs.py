@@ -7,6 +7,7 @@ the file and inside their groups, and every chunk is hashed when it is read.
 
 from __future__ import annotations
 
+import errno
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -99,16 +100,26 @@ class PackWriter:
         self._file.close()
 
 
+def read_bytes(file: WindowedFile, offset: int, size: int) -> bytes:
+    """Return bytes of a file of a store; a sector that the device cannot read is damage like any other, CorruptDataError."""
+    try:
+        return file.read_at(offset, size)
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
+        raise CorruptDataError("the device cannot read this", source=str(file.path), offset=offset) from error
+
+
 def read_tables(path: Path, *, budget: Budget) -> PackTables:
     """Return the tables of the pack *path*; reserves their `footprint` from *budget*.
 
     Raises CorruptDataError where the file is cut short or was changed.
     """
     with WindowedFile(path) as file:
-        if file.size < len(MAGIC) + _FOOTER.size or file.read_at(0, len(MAGIC)) != MAGIC:
+        if file.size < len(MAGIC) + _FOOTER.size or read_bytes(file, 0, len(MAGIC)) != MAGIC:
             raise CorruptDataError("not a pack of a chunk store", source=str(path), offset=0)
         place = file.size - _FOOTER.size
-        footer = file.read_at(place, _FOOTER.size)
+        footer = read_bytes(file, place, _FOOTER.size)
         chunks, groups, start, _, magic = _FOOTER.unpack(footer)
         size = groups * _GROUP.itemsize + chunks * _CHUNK.itemsize
         if magic != MAGIC or start < len(MAGIC) or start + size != place:
@@ -116,10 +127,12 @@ def read_tables(path: Path, *, budget: Budget) -> PackTables:
         reserved = chunks * BYTES_PER_CHUNK + groups * _BYTES_PER_GROUP
         budget.reserve(INDEX_BUDGET, reserved)
         try:
-            return _parse_tables(file.read_at(start, size), groups, footer, start)
-        except CorruptDataError as error:
+            return _parse_tables(read_bytes(file, start, size), groups, footer, start)
+        except BaseException as error:
             budget.release(INDEX_BUDGET, reserved)
-            raise error.within(str(path)) from error
+            if isinstance(error, CorruptDataError) and not error.source:
+                raise error.within(str(path)) from error
+            raise
 
 
 def _parse_tables(data: bytes, groups: int, footer: bytes, start: int) -> PackTables:
@@ -157,10 +170,15 @@ def keys_of(digests: Any) -> Any:
     return np.ascontiguousarray(digests[:, :8]).view(">u8").reshape(-1).astype(np.uint64)
 
 
+def read_stored(file: WindowedFile, group: Any) -> bytes:
+    """Return the bytes that a group, an entry of `PackTables.groups`, is stored as."""
+    return read_bytes(file, int(group["offset"]), int(group["stored"]))
+
+
 def read_group(file: WindowedFile, group: Any) -> bytes:
     """Return the content of a group, an entry of `PackTables.groups`. Raises CorruptDataError where it does not decode."""
     offset = int(group["offset"])
     try:
-        return decompress(file.read_at(offset, int(group["stored"])), codec=int(group["codec"]), size=int(group["size"]))
+        return decompress(read_stored(file, group), codec=int(group["codec"]), size=int(group["size"]))
     except CorruptDataError as error:
         raise CorruptDataError(f"a group of chunks: {error.problem}", source=str(file.path), offset=offset) from error

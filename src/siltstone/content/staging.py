@@ -62,6 +62,7 @@ class StagedFile:
         self._syncer: ThreadPoolExecutor | None = None
         self._sync: Future[None] | None = None
         self._sync_at = _SYNC_BYTES
+        self._sealed = False
 
     def append(self, data: bytes | memoryview) -> int:
         """Add *data*; return the offset where it begins."""
@@ -96,14 +97,26 @@ class StagedFile:
         self._sync = self._syncer.submit(os.fsync, self._descriptor)
         self._sync_at = self.size + _SYNC_BYTES
 
+    def lay_aside(self) -> None:
+        """Hand over what is held and close the file until it is sealed: thousands may wait for that."""
+        self.flush()
+        if self._sync is not None:
+            self._sync.result()
+            self._sync = None
+        self.close()
+
     def seal(self) -> None:
         """Sync the content and close the file: after this only the name is missing."""
-        if self._descriptor >= 0:
-            self.flush()
-            if self._sync is not None:
-                self._sync.result()
-            os.fsync(self._descriptor)
-            self.close()
+        if self._sealed:
+            return
+        if self._descriptor < 0:  # a failed write-back that nobody was told of shows at the next sync, on Linux
+            self._descriptor = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
+        self.flush()
+        if self._sync is not None:
+            self._sync.result()
+        os.fsync(self._descriptor)
+        self.close()
+        self._sealed = True
 
     def publish(self, target: Path) -> None:
         """Seal the file and give it its name, in place of another file of that name; the caller syncs the folder."""
@@ -135,6 +148,18 @@ def writing(root: Path, *, timeout_seconds: float = 30.0) -> Iterator[None]:
 
 
 @contextmanager
+def collector_excluded(root: Path, *, timeout_seconds: float = 30.0) -> Iterator[None]:
+    """Hold the packs that are there, as `writing` does; where there is no lock to read, nobody can be asked to wait."""
+    try:
+        descriptor = os.open(root / _WRITERS_NAME, os.O_RDONLY | os.O_CLOEXEC)
+    except (FileNotFoundError, PermissionError):  # never written to; not ours
+        yield
+        return
+    with _holding(descriptor, root, fcntl.LOCK_SH, timeout_seconds, "garbage was being collected"):
+        yield
+
+
+@contextmanager
 def writers_excluded(root: Path, *, timeout_seconds: float = 30.0) -> Iterator[None]:
     """Hold the store without writers. Raises StoreError where one is at work for longer than *timeout_seconds*."""
     with _locked(root, _WRITERS_NAME, fcntl.LOCK_EX, timeout_seconds, "writers were at work"):
@@ -144,6 +169,13 @@ def writers_excluded(root: Path, *, timeout_seconds: float = 30.0) -> Iterator[N
 @contextmanager
 def _locked(root: Path, name: str, kind: int, timeout_seconds: float, problem: str) -> Iterator[None]:
     descriptor = os.open(root / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    with _holding(descriptor, root, kind, timeout_seconds, problem):
+        yield
+
+
+@contextmanager
+def _holding(descriptor: int, root: Path, kind: int, timeout_seconds: float, problem: str) -> Iterator[None]:
+    """Lock *descriptor*, and close it at the end."""
     try:
         deadline = time.monotonic() + timeout_seconds
         while not _try_lock(descriptor, kind):

@@ -8,20 +8,20 @@ Writers do not wait for each other; only `gc` waits for them.  The layout is doc
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import BinaryIO
 
 from siltstone.content.chunk_index import ABSENT, ChunkIndex, ChunkPlace
-from siltstone.content.group_reader import GroupReader, Run, WantedChunk
+from siltstone.content.group_reader import GroupReader, Run, run_of
 from siltstone.content.manifest import StoredFile, iter_records, manifest_file_name, read_header
-from siltstone.content.packs import INDEX_BUDGET, read_tables
+from siltstone.content.packs import INDEX_BUDGET, PackTables, read_tables
 from siltstone.content.profiles import Profile
 from siltstone.content.restore import iter_runs
-from siltstone.content.staging import exclusive
-from siltstone.content.store_check import VerifyReport, check_manifest, check_packs
+from siltstone.content.staging import collector_excluded, exclusive
+from siltstone.content.store_check import VerifyReport, check_store
 from siltstone.content.store_folder import create_folder, read_format
 from siltstone.content.store_gc import GcReport, collect_garbage
 from siltstone.content.store_writer import Source, StoreWriter
@@ -59,7 +59,7 @@ class ChunkStore:
         self.budget = budget
         self.index = ChunkIndex()
         self.packs: list[Path] = []
-        self._damaged: dict[Path, CorruptDataError] = {}
+        self.damaged: dict[Path, CorruptDataError] = {}  # packs that are set aside, and why
         self._reader = GroupReader()
         self.refresh()
 
@@ -89,32 +89,37 @@ class ChunkStore:
 
     def _forget(self) -> None:
         self.budget.release(INDEX_BUDGET, self.index.footprint)
-        self.index, self.packs, self._damaged = ChunkIndex(), [], {}
+        self.index, self.packs, self.damaged = ChunkIndex(), [], {}
 
     def refresh(self) -> None:
         """Read the tables of packs that were published since, and forget packs that were collected.
 
-        A damaged pack is set aside until a chunk is missing.
+        A damaged pack is set aside, and looked at again by every later call: the same content may have been stored since.
         """
         names = sorted(name for name in os.listdir(self.root / "packs") if name.endswith(".pack"))
         present = [self.root / "packs" / name for name in names]
-        if not {*self.packs, *self._damaged} <= {*present}:
+        if not {*self.packs} <= {*present}:
             self._forget()
-        known = {*self.packs, *self._damaged}
-        tables, packs = [], []
-        for path in present:
-            if path in known:
-                continue
-            try:
-                tables.append(read_tables(path, budget=self.budget))
-                packs.append(path)
-            except CorruptDataError as error:
-                self._damaged[path] = error
-            except FileNotFoundError:  # collected since the folder was listed
-                continue
-        if tables:
-            self.index.add(tables)
-            self.packs.extend(packs)
+        known, found = {*self.packs}, dict[Path, PackTables]()
+        self.damaged = {}
+        try:
+            for path in present:
+                if path not in known:
+                    self._read_tables(path, found)
+        except BaseException:
+            self.budget.release(INDEX_BUDGET, sum(tables.footprint for tables in found.values()))
+            raise
+        if found:
+            self.index.add([*found.values()])
+            self.packs.extend(found)
+
+    def _read_tables(self, path: Path, found: dict[Path, PackTables]) -> None:
+        try:
+            found[path] = read_tables(path, budget=self.budget)
+        except CorruptDataError as error:
+            self.damaged[path] = error
+        except FileNotFoundError:  # collected since the folder was listed
+            return
 
     def writer(self, *, level: int = 3, codec: str = "zstd", workers: int = DEFAULT_WORKERS, replace: bool = False,
                progress: Progress = NO_PROGRESS, metrics: Metrics = NO_METRICS) -> StoreWriter:
@@ -140,9 +145,8 @@ class ChunkStore:
 
     def iter_files(self) -> Iterator[StoredFile]:
         """Yield all files, ordered by their manifests' names. Raises CorruptDataError at a damaged manifest."""
-        for path in self.manifests():
-            with WindowedFile(path) as manifest:
-                yield read_header(manifest)
+        for manifest in self.open_manifests():
+            yield read_header(manifest)
 
     def iter_chunks(self, name: str, *, workers: int = DEFAULT_WORKERS,
                     progress: Progress = NO_PROGRESS) -> Iterator[memoryview]:
@@ -151,19 +155,23 @@ class ChunkStore:
         *workers* threads decode ahead. Raises NotFoundError where nothing has this name, CorruptDataError where it is damaged.
         """
         with self._open_manifest(name) as manifest:
-            progress.stage("restore", read_header(manifest).size)
-            for chunks in iter_runs(self._runs(manifest), self._reader.read, self._read_again, workers=workers):
-                for chunk in chunks:
-                    yield chunk
-                    progress.advance(len(chunk))
+            yield from self._iter_content(manifest, workers, progress)
+
+    def _iter_content(self, manifest: WindowedFile, workers: int, progress: Progress) -> Iterator[memoryview]:
+        progress.stage("restore", read_header(manifest).size)
+        for chunks in iter_runs(self._runs(manifest), self._reader.read, self._read_again, workers=workers):
+            for chunk in chunks:
+                yield chunk
+                progress.advance(len(chunk))
 
     def get(self, name: str, file: BinaryIO, *, workers: int = DEFAULT_WORKERS,
             progress: Progress = NO_PROGRESS) -> StoredFile:
         """Write the content of *name* to *file*; on an error *file* holds a part, which the caller drops."""
-        for chunk in self.iter_chunks(name, workers=workers, progress=progress):
-            file.write(chunk)
-        with self._open_manifest(name) as manifest:
-            return read_header(manifest)
+        with self._open_manifest(name) as manifest:  # one for both: the name may be deleted or replaced meanwhile
+            stored = read_header(manifest)
+            for chunk in self._iter_content(manifest, workers, progress):
+                file.write(chunk)
+        return stored
 
     def read_chunk(self, digest: bytes) -> bytes:
         """Return one chunk, checked. Where one copy of it is damaged, another one is used. Raises CorruptDataError."""
@@ -171,19 +179,21 @@ class ChunkStore:
         if not all(self.packs[place.pack].exists() for place in places) or not places:
             self.refresh()  # another process may have published, or collected, since
             places = list(self.index.find_all(digest))
-        failure: CorruptDataError | None = next(iter(self._damaged.values()), None)
+        failure: CorruptDataError | None = next(iter(self.damaged.values()), None)
         for place in places:
             try:
-                return bytes(self._reader.read(self._run([place], [digest]))[0])
+                return bytes(self._reader.read(run_of(self.index, self.packs, [place], [digest]))[0])
             except CorruptDataError as error:
                 failure = error
+            except FileNotFoundError:  # collected just now: the tables are read again
+                return self.read_chunk(digest)
         raise failure or CorruptDataError(f"chunk {digest.hex()[:16]} is missing", source=str(self.root / "packs"))
 
     def is_readable(self, place: ChunkPlace) -> bool:
         """Whether the copy of a chunk at *place* is whole."""
         digest = self.index.tables[place.pack].chunks[place.row]["digest"].tobytes()
         try:
-            self._reader.read(self._run([place], [digest]))
+            self._reader.read(run_of(self.index, self.packs, [place], [digest]))
         except CorruptDataError:
             return False
         return True
@@ -208,13 +218,12 @@ class ChunkStore:
         return StoreStats(files, size, chunks, chunk_bytes, stored_bytes, len(self.packs))
 
     def verify(self, *, workers: int = DEFAULT_WORKERS, progress: Progress = NO_PROGRESS) -> VerifyReport:
-        """Read every chunk and every manifest; whatever is wrong goes into the report, and the rest is still checked."""
-        progress.stage("verify", len(self.index))
-        problems, bad = check_packs(self.index, self.packs, workers=workers, progress=progress)
-        manifests = self.manifests()
-        for path in manifests:
-            problems.extend(check_manifest(path, self.index, bad))
-        return VerifyReport(len(manifests), len(self.index), (*map(str, self._damaged.values()), *problems))
+        """Read every chunk and every manifest; whatever is wrong goes into the report, and the rest is still checked.
+
+        Others may write meanwhile. A collection of garbage is waited for, up to 30 seconds, and waits in turn.
+        """
+        with collector_excluded(self.root):
+            return check_store(self, workers=workers, progress=progress)
 
     def gc(self, *, waste: float = 0.25, dry_run: bool = False, timeout_seconds: float = 30.0,
            progress: Progress = NO_PROGRESS) -> GcReport:
@@ -230,6 +239,16 @@ class ChunkStore:
         folder = self.root / "manifests"
         return [folder / name for name in sorted(os.listdir(folder)) if name.endswith(".manifest")]
 
+    def open_manifests(self) -> Iterator[WindowedFile]:
+        """Yield all manifests, each open until the next one is asked for."""
+        for path in self.manifests():
+            try:
+                manifest = WindowedFile(path)
+            except FileNotFoundError:  # deleted since the folder was listed
+                continue
+            with manifest:
+                yield manifest
+
     def _runs(self, manifest: WindowedFile) -> Iterator[Run]:
         """Yield the chunks of a manifest in order, those that follow each other in one group together."""
         for records in iter_records(manifest):
@@ -239,19 +258,15 @@ class ChunkStore:
                 positions = self.index.find_many(records["digest"])
             if (positions == ABSENT).any():
                 missing = records["digest"][int((positions == ABSENT).argmax())].tobytes()
-                raise next(iter(self._damaged.values()), None) or CorruptDataError(
+                raise next(iter(self.damaged.values()), None) or CorruptDataError(
                     f"chunk {missing.hex()[:16]} is missing", source=str(manifest.path))
             if (self.index.sizes(positions) != records["size"]).any():
                 raise CorruptDataError("a chunk has another size in its pack", source=str(manifest.path))
+            # All places now: the index changes where a run that is read meanwhile finds its pack gone.
+            index, packs, places = self.index, self.packs, [self.index.place(at) for at in positions.tolist()]
             digests = (digest.tobytes() for digest in records["digest"])
-            places = zip(map(self.index.place, positions.tolist()), digests, strict=True)
-            for _, run in groupby(places, key=lambda pair: (pair[0].pack, pair[0].group)):
-                yield self._run(*zip(*run, strict=True))
-
-    def _run(self, places: Sequence[ChunkPlace], digests: Sequence[bytes]) -> Run:
-        first = places[0]
-        wanted = [WantedChunk(digest, place.start, place.size) for place, digest in zip(places, digests, strict=True)]
-        return Run(self.packs[first.pack], self.index.tables[first.pack].groups[first.group], wanted)
+            for _, run in groupby(zip(places, digests, strict=True), key=lambda pair: (pair[0].pack, pair[0].group)):
+                yield run_of(index, packs, *zip(*run, strict=True))
 
     def _read_again(self, run: Run) -> list[memoryview]:
         """Return the chunks of a run that could not be read, from other copies."""

@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,6 +20,9 @@ from siltstone.core.errors import CorruptDataError
 from siltstone.core.files import WindowedFile
 from siltstone.core.ordered_map import map_in_order
 from siltstone.core.progress import Progress
+
+if TYPE_CHECKING:
+    from siltstone.content.store import ChunkStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +49,30 @@ def runs_of_pack(path: Path, tables: PackTables) -> Iterator[tuple[Any, Run]]:
         yield rows, Run(path, tables.groups[number], wanted)
 
 
-def check_packs(index: ChunkIndex, paths: list[Path], *, workers: int, progress: Progress) -> tuple[list[str], list[Any]]:
-    """Read every chunk of every pack. Return the problems, and for each pack a mask over its rows: True is damaged."""
+def check_store(store: ChunkStore, *, workers: int, progress: Progress) -> VerifyReport:
+    """See `ChunkStore.verify`."""
+    manifests = store.manifests()
+    store.refresh()  # after the manifests were listed: what they name is there by now
+    progress.stage("verify", len(store.index))
+    bad: dict[Path, Any] = {}
+    problems = check_packs(store.index, store.packs, bad, workers=workers, progress=progress)
+    for path in manifests:
+        found = list(check_manifest(path, store.index, [bad[pack] for pack in store.packs]))
+        if found:  # it may have been replaced since, and need packs that were published since
+            store.refresh()
+            problems.extend(check_packs(store.index, store.packs, bad, workers=workers, progress=progress))
+            found = list(check_manifest(path, store.index, [bad[pack] for pack in store.packs]))
+        problems.extend(found)
+    return VerifyReport(len(manifests), len(store.index), (*map(str, store.damaged.values()), *problems))
+
+
+def check_packs(index: ChunkIndex, paths: list[Path], bad: dict[Path, Any], *, workers: int, progress: Progress) -> list[str]:
+    """Read every chunk of every pack that *bad* lacks; add a mask over its rows (True: damaged), and return the problems."""
     problems: list[str] = []
-    bad = [np.zeros(len(tables.chunks), dtype=bool) for tables in index.tables]
-    for path, tables, damaged in zip(paths, index.tables, bad, strict=True):
+    for path, tables in zip(paths, index.tables, strict=True):
+        if path in bad:
+            continue
+        damaged = bad[path] = np.zeros(len(tables.chunks), dtype=bool)
         with WindowedFile(path) as file, \
                 closing(map_in_order(partial(_check_run, file), runs_of_pack(path, tables), threads=workers)) as found:
             for rows, faults in found:
@@ -58,7 +80,7 @@ def check_packs(index: ChunkIndex, paths: list[Path], *, workers: int, progress:
                     damaged[row] = True
                     problems.append(problem)
                 progress.advance(len(rows))
-    return problems, bad
+    return problems
 
 
 def _check_run(file: WindowedFile, job: tuple[Any, Run]) -> tuple[Any, list[tuple[Any, str]]]:
@@ -84,6 +106,8 @@ def check_manifest(path: Path, index: ChunkIndex, bad: list[Any]) -> Iterator[st
             missing = sum(_count_unreadable(records, index, bad) for records in iter_records(manifest))
             if missing:
                 yield f"{path}: {missing} of {stored.chunks} chunks are missing or damaged"
+    except FileNotFoundError:  # deleted since the folder was listed
+        return
     except CorruptDataError as error:
         yield str(error)
 

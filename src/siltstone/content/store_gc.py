@@ -19,7 +19,7 @@ from siltstone.content.chunk_index import ABSENT
 from siltstone.content.compression import Compressor
 from siltstone.content.group_reader import GroupReader, Run
 from siltstone.content.manifest import iter_records
-from siltstone.content.packs import PackTables, PackWriter
+from siltstone.content.packs import PackTables, PackWriter, read_stored
 from siltstone.content.staging import Staging, writers_excluded
 from siltstone.content.store_check import runs_of_pack
 from siltstone.core.errors import ConfigError, CorruptDataError
@@ -53,11 +53,13 @@ def collect_garbage(store: ChunkStore, *, waste: float, dry_run: bool, timeout_s
     report = GcReport(dry_run=dry_run)
     with writers_excluded(store.root, timeout_seconds=timeout_seconds):
         store.refresh()
+        report.kept.extend(map(str, store.damaged.values()))
         live = _live_rows(store)
         progress.stage("gc", len(store.packs))
         with closing(_Rewriter(store)) as rewriter:
             for path, tables, rows in zip(list(store.packs), store.index.tables, live, strict=True):
-                _collect_pack(path, tables, rows, rewriter, report, waste=waste)
+                if path not in rewriter.published:  # a collector that was killed had written it: it stands there anew
+                    _collect_pack(path, tables, rows, rewriter, report, waste=waste)
                 progress.advance()
         sync_directory(store.root / "packs")
         store.refresh()
@@ -67,13 +69,12 @@ def collect_garbage(store: ChunkStore, *, waste: float, dry_run: bool, timeout_s
 def _live_rows(store: ChunkStore) -> list[Any]:
     """Return for each pack which of its chunks a manifest names. Of several copies of a chunk the first that reads is kept."""
     live = [np.zeros(len(tables.chunks), dtype=bool) for tables in store.index.tables]
-    for path in store.manifests():
-        with WindowedFile(path) as manifest:
-            for records in iter_records(manifest):
-                positions = store.index.find_many(records["digest"])
-                packs, rows = store.index.owners(positions[positions != ABSENT])
-                for pack in np.unique(packs):
-                    live[pack][rows[packs == pack]] = True
+    for manifest in store.open_manifests():
+        for records in iter_records(manifest):
+            positions = store.index.find_many(records["digest"])
+            packs, rows = store.index.owners(positions[positions != ABSENT])
+            for pack in np.unique(packs):
+                live[pack][rows[packs == pack]] = True
     for copies in store.index.iter_copies():
         if live[copies[0].pack][copies[0].row]:
             whole = [store.is_readable(place) for place in copies]
@@ -119,6 +120,7 @@ class _Rewriter:
     """Writes what is left of a pack into a new one, checks every chunk on the way, and only then removes the old one."""
 
     def __init__(self, store: ChunkStore) -> None:
+        self.published: set[Path] = set()
         self._packs = store.root / "packs"
         self._staging = Staging(store.root)
         self._reader = GroupReader()
@@ -136,16 +138,26 @@ class _Rewriter:
     def rewrite(self, path: Path, tables: PackTables, live: Any) -> int:
         """Return the bytes of the groups of the new pack. Raises CorruptDataError, and changes nothing, at a damaged chunk."""
         self._count += 1
-        with closing(PackWriter(self._staging.folder / f"{self._count}.pack")) as pack:
+        with WindowedFile(path) as file, closing(PackWriter(self._staging.folder / f"{self._count}.pack")) as pack:
             start = pack.size
             for run in _live_runs(path, tables, live):
                 chunks = self._reader.read(run)
-                data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-                pack.append([(chunk.digest, chunk.size) for chunk in run.chunks], *self._compressor.compress(data))
+                stored: tuple[int, bytes | memoryview]
+                if _is_whole(run):  # as it was stored, at whatever level
+                    stored = int(run.group["codec"]), read_stored(file, run.group)
+                else:
+                    stored = self._compressor.compress(chunks[0] if len(chunks) == 1 else b"".join(chunks))
+                pack.append([(chunk.digest, chunk.size) for chunk in run.chunks], *stored)
             size = pack.size - start
-            pack.publish(self._packs)
+            self.published.add(pack.publish(self._packs))
         os.unlink(path)
         return size
+
+
+def _is_whole(run: Run) -> bool:
+    """Return whether the chunks of *run*, in the order of their group, are all of it."""
+    ends = [chunk.start + chunk.size for chunk in run.chunks]
+    return [chunk.start for chunk in run.chunks] == [0, *ends[:-1]] and ends[-1] == run.group["size"]
 
 
 def _live_runs(path: Path, tables: PackTables, live: Any) -> Iterator[Run]:

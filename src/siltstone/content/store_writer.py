@@ -44,6 +44,7 @@ class StoreWriter:
             raise ConfigError(f"expected 1 to {_WORKERS_AT_MOST}, got {workers}", field="workers")
         self._store, self._root, self._replace = store, store.root, replace
         self._manifests: dict[str, ManifestWriter] = {}
+        self._failed = ""
         options = PipelineOptions(profile=store.profile, stream_digest=None, codec=codec, level=level, block_bytes=BLOCK_BYTES)
         context = PipelineContext(workers=workers if workers > 1 else 0, budget=store.budget, progress=progress,
                                   metrics=metrics, metrics_prefix="store")
@@ -78,15 +79,21 @@ class StoreWriter:
         check_name(name)
         self._check_free(name)
         manifest = self._manifests[name] = ManifestWriter(self._staging.folder / f"{len(self._manifests)}.manifest")
-        self._run.add(source, stream=manifest)
-        self._run.drain()
-        return manifest.finish(name, self._store.profile)
+        try:
+            self._run.add(source, stream=manifest)
+            self._run.drain()
+            return manifest.finish(name, self._store.profile)
+        except BaseException:
+            self._failed = name
+            raise
 
     def summary(self) -> PipelineSummary:
         """Return what was read, what of it was new, and where the time went."""
         return self._run.summary()
 
     def _publish(self) -> None:
+        if self._failed:  # somebody swallowed the error: half of a file must not get a name
+            raise ConfigError(f"nothing is stored, as {self._failed} could not be", field="writer")
         self._packs.publish()
         for manifest in self._manifests.values():  # all of them, before the first name appears
             manifest.seal()
