@@ -132,3 +132,14 @@ def test_names_in_an_archive_do_not_drive_the_terminal(silt):
     assert b"\x1b" not in said
     assert b"\\x1b[31ma" in said
     assert b"\x1b" not in silt("cat", "-", "\x1b[31mB", input=archive, code=1).stderr
+
+
+def test_an_archive_is_not_made_inside_of_what_it_holds(silt, tmp_path):
+    (tmp_path / "tree" / "sub").mkdir(parents=True)
+    (tmp_path / "tree" / "file").write_bytes(b"content")
+    (tmp_path / "link").symlink_to("tree/sub")
+    for output in ("tree/out.nar", "tree/sub/out.nar", "link/out.nar"):
+        assert b"part of itself" in silt("pack", "tree", "-o", output, code=1).stderr
+    silt("pack", "tree", "-o", "tree.nar")
+    silt("pack", "tree/file", "-o", "tree/file.nar")
+    assert sorted(path.name for path in (tmp_path / "tree").iterdir()) == ["file", "file.nar", "sub"]

@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from siltstone.cli.main import main
+from siltstone.content.store import ChunkStore
 
 DATA = random.Random(11).randbytes(300_000)
 
@@ -86,7 +87,8 @@ def test_clear_errors(fails, tmp_path):
     (tmp_path / "a").write_bytes(b"1")
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "a").write_bytes(b"2")
-    assert "already: a" in fails(1, "put", "--store", "st", "a", "sub/a")
+    assert "a and sub/a would have the same name" in fails(1, "put", "--store", "st", "a", "sub/a")
+    assert not (tmp_path / "st").exists()
     assert "absent: No such file" in fails(4, "put", "--store", "st", "a", "absent")
     assert "Is a directory" in fails(4, "put", "--store", "st", "sub")
     fails(0, "put", "--store", "st", "a")
@@ -146,3 +148,48 @@ def test_a_name_that_is_no_text_is_shown_escaped(silt, tmp_path):
     assert rb"caf\udce9" in silt("put", "--store", "st", name).stdout
     assert rb"caf\udce9" in silt("list", "--store", "st").stdout
     silt("get", "--store", "st", name, "--force")
+
+
+def test_a_file_is_stored_though_nobody_reads_what_is_said_of_it(tmp_path):
+    (tmp_path / "a").write_bytes(DATA)
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb") as closed:
+        words = [sys.executable, "-P", "-m", "siltstone.cli.main", "store", "put", "--store", "st", "a"]
+        done = subprocess.run(words, cwd=tmp_path, stderr=closed, stdout=subprocess.PIPE, timeout=60, check=False)
+    assert (done.returncode, done.stdout[:8]) == (0, b"stored a")
+    with ChunkStore.open(tmp_path / "st") as store:
+        assert b"".join(store.iter_chunks("a")) == DATA
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_put_that_waits_for_a_silent_pipe(tmp_path, number):
+    words = [sys.executable, "-P", "-m", "siltstone.cli.main", "store", "put", "--store", "st", "-", "--name", "a"]
+    with subprocess.Popen(words, cwd=tmp_path, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stderr.readline() == b"PROGRESS:0 store\n"
+        process.stdin.write(DATA)
+        process.stdin.flush()
+        while not list(tmp_path.glob("st/staging/*/0.manifest")):
+            assert process.poll() is None
+        process.send_signal(number)
+        assert process.wait(timeout=30) == 130
+        assert process.stderr.read() == b"silt: interrupted\n"
+    assert list((tmp_path / "st" / "staging").iterdir()) == []
+    with ChunkStore.open(tmp_path / "st") as store:
+        assert list(store.iter_files()) == []
+
+
+def test_a_store_that_may_not_be_written_to_can_be_read(silt, tmp_path):
+    (tmp_path / "a").write_bytes(DATA)
+    silt("put", "--store", "st", "a")
+    for path in (tmp_path / "st" / "lock", tmp_path / "st" / "writers"):
+        path.unlink()
+    before = sorted(path for path in (tmp_path / "st").rglob("*"))
+    for words in (("verify",), ("list",), ("stats",), ("get", "a", "-o", "b")):
+        silt(words[0], "--store", "st", *words[1:])
+    assert sorted(path for path in (tmp_path / "st").rglob("*")) == before
+
+
+def test_a_name_never_steers_the_terminal(silt, fails, tmp_path):
+    assert r"no\x1b[2J: No such file" in fails(4, "put", "--store", "st", "--name", "a", "no\x1b[2J")
+    assert "control characters" in fails(1, "put", "--store", "st", "a\nb")

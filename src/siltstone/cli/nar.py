@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from siltstone.cli import render
@@ -83,6 +84,8 @@ def _pack(arguments: argparse.Namespace, terminal: Terminal) -> int:
     if arguments.json and arguments.output == STREAM:
         raise ConfigError("standard output holds the archive: choose a file with -o", field="json")
     os.lstat(arguments.path)  # what is missing shows before a file is made
+    if arguments.output != STREAM and _lies_in(arguments.output, arguments.path):
+        raise ConfigError("it lies in PATH, so the archive would hold a part of itself", field="output")
     progress = terminal.progress(quiet=arguments.quiet, weights={"pack": 1.0})
     progress.stage("pack")
     with open_output(arguments.output, force=arguments.force) as file:
@@ -91,6 +94,14 @@ def _pack(arguments: argparse.Namespace, terminal: Terminal) -> int:
     progress.finish()
     _tell(arguments, terminal, summary, {"path": arguments.path, "output": arguments.output})
     return 0
+
+
+def _lies_in(output: str, path: str) -> bool:
+    """Return whether a new file *output* would be below the directory *path*; links on the way are followed."""
+    if os.path.islink(path) or not os.path.isdir(path):
+        return False
+    folder, root = Path(output).parent.resolve(), Path(path).resolve()
+    return folder == root or root in folder.parents
 
 
 def _unpack(arguments: argparse.Namespace, terminal: Terminal) -> int:

@@ -65,7 +65,7 @@ def _put(arguments: argparse.Namespace, terminal: Terminal) -> int:
     from siltstone.content.profiles import get_profile
     from siltstone.content.store import ChunkStore
 
-    names = [_name_for(path, arguments) for path in arguments.files]
+    names = _names_for(arguments)
     for path in arguments.files:
         if path != STREAM and not stat.S_ISFIFO(os.stat(path).st_mode):
             with open(path, "rb"):  # what cannot be read shows before hours of work, and before a store is made
@@ -109,12 +109,22 @@ def _show_timings(report: PipelineReport, terminal: Terminal) -> None:
     terminal.note(report.suggestion)
 
 
-def _name_for(path: str, arguments: argparse.Namespace) -> str:
+def _names_for(arguments: argparse.Namespace) -> list[str]:
+    """Return the name in the store of each FILE; what is wrong with one shows before hours of work."""
+    from siltstone.content.manifest import check_name
+
     if arguments.name is not None and len(arguments.files) > 1:
         raise ConfigError("goes with a single FILE", field="name")
-    if arguments.name is None and path == STREAM:
+    if arguments.name is None and STREAM in arguments.files:
         raise ConfigError("standard input needs one: --name NAME", field="name")
-    return arguments.name if arguments.name is not None else Path(path).name
+    names: dict[str, str] = {}
+    for path in arguments.files:
+        name = arguments.name if arguments.name is not None else Path(path).name
+        check_name(name)
+        if name in names:
+            raise ConfigError(f"{shown(names[name])} and {shown(path)} would have the same name", field="name")
+        names[name] = path
+    return [*names]
 
 
 def _size_of(path: str) -> int:

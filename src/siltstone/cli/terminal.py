@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
 from collections.abc import Mapping
 from typing import TextIO
 
+from siltstone.cli import render
 from siltstone.core.progress import Progress, ProgressState
 
 _BAR_CELLS = 24
@@ -47,10 +49,9 @@ class Terminal:
         self._out.flush()
 
     def note(self, text: str) -> None:
-        """Write one line for a person, beside the data."""
+        """Write one line for a person, beside the data; what a name holds never steers the terminal."""
         self.end_progress()
-        self._err.write(text + "\n")
-        self._err.flush()
+        self._tell("\n".join(map(render.printable, text.split("\n"))) + "\n")
 
     def style(self, text: str, name: str) -> str:
         """Return *text* in a style of the terminal, or as it is where colour is off."""
@@ -70,17 +71,25 @@ class Terminal:
     def end_progress(self) -> None:
         """Remove the live bar, so that a line of text starts clean."""
         if self._bar_shown:
-            self._err.write("\r\x1b[K")
-            self._err.flush()
+            self._tell("\r\x1b[K")
             self._bar_shown = False
+
+    def _tell(self, text: str) -> None:
+        """Write beside the data. Where nobody reads that any more (``2>&1 | head``) the work goes on, unwatched."""
+        try:
+            self._err.write(text)
+            self._err.flush()
+        except BrokenPipeError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self._err.fileno())  # what waits in the stream's buffer goes there too
+            os.close(nowhere)
 
     def _draw(self, state: ProgressState) -> None:
         count = f" {state.done:,}/{state.total:,}" if state.total else f" {state.done:,}" if state.done else ""
         if not self._live:
             line = f"PROGRESS:{state.percent} {state.stage}"
             if line != self._last_line:
-                self._err.write(line + "\n")
-                self._err.flush()
+                self._tell(line + "\n")
                 self._last_line = line
             return
         if state.finished:
@@ -88,6 +97,5 @@ class Terminal:
             return
         filled = _BAR_CELLS * state.percent // 100
         text = f"{'█' * filled}{'░' * (_BAR_CELLS - filled)} {state.percent:3d}% {state.stage}{count}"
-        self._err.write("\r\x1b[K" + text[: shutil.get_terminal_size().columns - 1])
-        self._err.flush()
+        self._tell("\r\x1b[K" + text[: shutil.get_terminal_size().columns - 1])
         self._bar_shown = True
