@@ -18,8 +18,9 @@ TOP = {
 }
 CORE = {
     "Budget", "BudgetExceeded", "Cancelled", "ConfigError", "CorruptDataError", "DEFAULT_LIMITS", "GIB",
-    "IncompleteError", "KIB", "MIB", "Metrics", "NO_METRICS", "NO_PROGRESS", "NotFoundError", "Progress",
-    "ProgressState", "SiltstoneError", "StoreError", "UnsupportedError",
+    "IncompleteError", "KIB", "LatencyHistogram", "LatencyWatch", "MIB", "Metrics", "NO_METRICS", "NO_PROGRESS",
+    "NotFoundError", "PressureLimits", "Progress", "ProgressState", "SiltstoneError", "StoreError", "TraceEvent", "Tracer",
+    "UnsupportedError",
 }
 
 

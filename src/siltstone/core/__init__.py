@@ -12,8 +12,11 @@ from siltstone.core.errors import (
     StoreError,
     UnsupportedError,
 )
+from siltstone.core.latency import LatencyHistogram, LatencyWatch
+from siltstone.core.memory_pressure import PressureLimits
 from siltstone.core.metrics import NO_METRICS, Metrics
 from siltstone.core.progress import NO_PROGRESS, Progress, ProgressState
+from siltstone.core.tracing import TraceEvent, Tracer
 
 __all__ = [
     "DEFAULT_LIMITS",
@@ -28,11 +31,16 @@ __all__ = [
     "ConfigError",
     "CorruptDataError",
     "IncompleteError",
+    "LatencyHistogram",
+    "LatencyWatch",
     "Metrics",
     "NotFoundError",
+    "PressureLimits",
     "Progress",
     "ProgressState",
     "SiltstoneError",
     "StoreError",
+    "TraceEvent",
+    "Tracer",
     "UnsupportedError",
 ]
