@@ -15,7 +15,6 @@ from types import ModuleType
 from typing import NoReturn
 
 from siltstone import __version__
-from siltstone.cli import render
 from siltstone.cli.terminal import Terminal
 from siltstone.core.errors import Cancelled, ConfigError, SiltstoneError, describe, exit_code_of
 
@@ -128,7 +127,7 @@ def _report(error: BaseException, terminal: Terminal, *, as_json: bool) -> int:
         fields = shown.as_dict() if isinstance(shown, SiltstoneError) else {"code": "os", "message": describe(shown)}
         terminal.write(json.dumps({"error": {**fields, "exit_code": code}}))
         terminal.flush()
-    terminal.note(f"silt: {render.printable(describe(shown))}")  # names out of an archive must not drive the terminal
+    terminal.note(f"silt: {describe(shown)}")
     return code
 
 
