@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from siltstone._native import gear, literals
 from siltstone.cli.main import main
-from siltstone.content import Profile, cut_offsets, digest_of, iter_chunks
+from siltstone.content import Profile, cut_offsets, digest_of, get_profile, iter_chunks, kernels
 from siltstone.content.profiles import DEFAULT_PROFILE
 
 DATA = random.Random(23).randbytes(1_500_000) * 2 + bytes(700_000)
@@ -140,6 +141,28 @@ def test_errors_say_what_is_wrong_before_anything_is_listed(
     said = capsys.readouterr()
     assert said.out == ""
     assert problem in said.err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("forced", sorted({"", *gear.available(), *literals.variants()}))
+@pytest.mark.parametrize("profile", ["fastcdc-64k", "xet"])
+def test_a_variant_that_the_environment_names_is_taken_where_the_kernel_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], forced: str, profile: str
+) -> None:
+    (tmp_path / "data").write_bytes(DATA)
+    taken = []
+    real = kernels.scanner
+    monkeypatch.setattr(kernels, "scanner", lambda profile, kernel="auto": taken.append(kernel) or real(profile, kernel=kernel))
+    monkeypatch.setenv("SILTSTONE_KERNEL", forced)
+    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    try:
+        assert main(["chunk", str(tmp_path / "data"), "--profile", profile, "--no-hash", "--quiet"]) == 0
+        monkeypatch.setenv("SILTSTONE_KERNEL", "steam")
+        assert main(["chunk", str(tmp_path / "data")]) == 1
+    finally:
+        signal.signal(signal.SIGTERM, before[0])
+        signal.signal(signal.SIGINT, before[1])
+    assert taken == [forced if forced in kernels.available(get_profile(profile).algorithm) else "auto"]
+    assert "steam" in capsys.readouterr().err
 
 
 def test_a_name_that_is_no_text_is_shown_escaped(silt: Silt, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from siltstone._native import gear
 from siltstone.detection.examples import expand_example
 
 SECRET = expand_example("gh<>p_<alnum:36>", "cli")
@@ -108,7 +109,7 @@ def test_shallow_clone_is_said_aloud(leaky, git, tmp_path):
     assert "shallow clone" in silt(tmp_path / "clone")[2]
 
 
-@pytest.mark.parametrize(("forced", "code"), [("scalar", 0), ("", 0), ("abacus", 1)])
+@pytest.mark.parametrize(("forced", "code"), [("scalar", 0), ("", 0), ("abacus", 1), (gear.available()[-1], 0)])
 def test_a_forced_kernel_is_honoured_or_refused(repository, forced, code):
     ended, _, err = silt(repository, "--quiet", env={"SILTSTONE_KERNEL": forced})
     assert ended == code, err

@@ -90,10 +90,11 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
 def _parts(path: str, profile: Profile, arguments: argparse.Namespace, terminal: Terminal) -> Generator[_Part, None, None]:
     from siltstone.content.chunk_streams import ChunkReader, open_reader
     from siltstone.content.chunk_threads import iter_file_cuts
+    from siltstone.content.kernels import available
     from siltstone.content.sources import source_of
     from siltstone.core.ordered_map import map_in_order
 
-    kernel = arguments.kernel or terminal.kernel
+    kernel = arguments.kernel or terminal.kernel_among(available(profile.algorithm))
     if arguments.no_hash and arguments.threads > 1 and path != _STREAM and stat.S_ISREG(os.stat(path).st_mode):
         offset = 0
         with closing(iter_file_cuts(path, profile=profile, kernel=kernel, threads=arguments.threads)) as cuts:

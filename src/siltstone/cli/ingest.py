@@ -44,6 +44,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Ingest, print the summary, and return the exit code."""
+    from siltstone._native.literals import variants
     from siltstone.detection.rules import load_rules
     from siltstone.gitobjects.clone import is_url
     from siltstone.ingestion import ingest
@@ -52,7 +53,7 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     summary = ingest(
         arguments.repository, output=arguments.output, repo_id=arguments.repo_id, scip=arguments.scip,
         rules=load_rules(arguments.rules.read_bytes()) if arguments.rules else None,
-        workers=arguments.workers, kernel=terminal.kernel, require_complete=arguments.require_complete,
+        workers=arguments.workers, kernel=terminal.kernel_among(variants()), require_complete=arguments.require_complete,
         credentials=_credentials(arguments, terminal), budget=_budget(arguments.max_memory_mb),
         progress=terminal.progress(weights=weights, quiet=arguments.quiet),
     )

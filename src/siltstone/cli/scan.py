@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from siltstone import __version__
+from siltstone._native.literals import variants
 from siltstone.cli import render
 from siltstone.cli.terminal import Terminal
 from siltstone.core.budget import MIB, Budget
@@ -49,8 +50,8 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     chosen = "json" if arguments.json else arguments.format or "table"
     rules = load_rules(arguments.rules.read_bytes()) if arguments.rules else default_rules()
     key = terminal.environment.get(KEY_VARIABLE, "").encode() or DEFAULT_KEY
-    result = scan(arguments.repository, rules=rules, key=key, kernel=terminal.kernel, budget=_budget(arguments.max_memory_mb),
-                  progress=terminal.progress(weights=_WEIGHTS, quiet=arguments.quiet))
+    result = scan(arguments.repository, rules=rules, key=key, kernel=terminal.kernel_among(variants()),
+                  budget=_budget(arguments.max_memory_mb), progress=terminal.progress(weights=_WEIGHTS, quiet=arguments.quiet))
     lines = _lines(result, rules, chosen, terminal)
     if arguments.output is None:
         for line in lines:

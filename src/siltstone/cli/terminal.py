@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TextIO
 
 from siltstone.cli import render
 from siltstone.core.progress import Progress, ProgressState
+from siltstone.native import native_status
 
 _BAR_CELLS = 24
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
@@ -38,6 +39,17 @@ class Terminal:
     def kernel(self) -> str:
         """The variant of kernels that ``SILTSTONE_KERNEL`` forces, else ``auto``."""
         return self.environment.get("SILTSTONE_KERNEL") or "auto"
+
+    def kernel_among(self, variants: Collection[str]) -> str:
+        """Return the one of *variants* that ``SILTSTONE_KERNEL`` forces; ``auto`` where only another kernel has that one.
+
+        Raises ConfigError for a name that no kernel has here.
+        """
+        if self.kernel in variants:
+            return self.kernel
+        if self.kernel != "auto":
+            native_status(self.kernel)
+        return "auto"
 
     def write(self, text: str) -> None:
         """Write one line of data."""
