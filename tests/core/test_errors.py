@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+from pathlib import Path
 
 import pytest
 
@@ -56,3 +57,12 @@ def test_corrupt_error_can_be_placed_in_its_file() -> None:
     placed = inner.within("pack-1.pack", 100)
     assert (placed.source, placed.offset) == ("pack-1.pack", 103)
     assert str(placed) == "pack-1.pack: varint is cut short at byte 103"
+
+
+def test_an_error_that_holds_a_path_names_it() -> None:
+    assert errors.describe(IsADirectoryError(21, "Is a directory", Path("folder"))) == "folder: Is a directory"
+
+
+def test_a_system_without_memory_is_no_bug_of_ours() -> None:
+    assert errors.exit_code_of(MemoryError()) == 5
+    assert errors.describe(MemoryError()) == "the system gives no more memory"

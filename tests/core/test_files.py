@@ -78,3 +78,9 @@ def test_a_file_that_shrinks_gives_an_error_and_no_crash(tmp_path: Path) -> None
         os.truncate(path, 100)
         with pytest.raises(CorruptDataError, match="shrank"):
             file.read_at(0, 10_000)
+
+
+def test_a_missing_folder_is_told_by_the_name_that_was_asked_for(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as caught:
+        write_atomically(tmp_path / "absent" / "file", b"")
+    assert caught.value.filename == str(tmp_path / "absent" / "file")

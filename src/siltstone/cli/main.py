@@ -83,7 +83,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (SiltstoneError, OSError, KeyboardInterrupt) as error:
+    except (SiltstoneError, OSError, MemoryError, KeyboardInterrupt) as error:
         return _report(error, terminal, as_json="--json" in words)
     except Exception as error:  # noqa: BLE001 - a bug of ours still ends with one line, and a code that no other cause has
         return _report_bug(error, terminal)
@@ -124,7 +124,8 @@ def _report(error: BaseException, terminal: Terminal, *, as_json: bool) -> int:
     code = exit_code_of(shown)
     terminal.end_progress()
     if as_json:
-        fields = shown.as_dict() if isinstance(shown, SiltstoneError) else {"code": "os", "message": describe(shown)}
+        plain = {"code": "memory" if isinstance(shown, MemoryError) else "os", "message": describe(shown)}
+        fields = shown.as_dict() if isinstance(shown, SiltstoneError) else plain
         terminal.write(json.dumps({"error": {**fields, "exit_code": code}}))
         terminal.flush()
     terminal.note(f"silt: {describe(shown)}")

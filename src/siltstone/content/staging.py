@@ -77,8 +77,12 @@ class StagedFile:
     def flush(self) -> None:
         """Hand what is held to the system."""
         pieces, self._pieces, self._pending = self._pieces, [], 0
-        for first in range(0, len(pieces), _PIECES_AT_ONCE):
-            self._write(pieces[first:first + _PIECES_AT_ONCE])
+        try:
+            for first in range(0, len(pieces), _PIECES_AT_ONCE):
+                self._write(pieces[first:first + _PIECES_AT_ONCE])
+        except OSError as error:
+            error.filename = str(self.path)  # which disk is full
+            raise
         if self.size >= self._sync_at and (self._sync is None or self._sync.done()):
             self._sync_ahead()
 

@@ -155,13 +155,15 @@ class Cancelled(SiltstoneError):  # noqa: N818 - a state, not a fault
 
 
 def exit_code_of(error: BaseException) -> int:
-    """Return the documented exit code of *error*; an error that is not ours and not the system's is a bug and gives 70."""
+    """Return the documented exit code of *error*; one that is not ours and not the system's is a bug: 70."""
     if isinstance(error, SiltstoneError):
         return error.exit_code
     if isinstance(error, KeyboardInterrupt):
         return Cancelled.exit_code
     if isinstance(error, OSError):
         return OS_ERROR_EXIT
+    if isinstance(error, MemoryError):
+        return BudgetExceeded.exit_code
     return 70
 
 
@@ -169,6 +171,9 @@ def describe(error: BaseException) -> str:
     """Return *error* as one line for a person; an ``OSError`` names its file and its reason."""
     if isinstance(error, OSError) and error.errno is not None:
         reason = os.strerror(error.errno)
-        names = [os.fsdecode(name) for name in (error.filename, error.filename2) if isinstance(name, (str, bytes))]
+        names = [os.fsdecode(name) for name in (error.filename, error.filename2)
+                 if isinstance(name, (str, bytes, os.PathLike))]
         return f"{' -> '.join(names)}: {reason}" if names else reason
+    if type(error) is MemoryError:
+        return "the system gives no more memory"
     return " ".join(str(error).split()) or type(error).__name__

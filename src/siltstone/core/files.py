@@ -36,7 +36,11 @@ def atomic_writer(path: Path, *, mode: int = 0o644, sync: bool = True) -> Iterat
     *sync* false the rename is still atomic, but a power cut may lose it: the caller syncs later.
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}{TEMPORARY_SUFFIX}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    except OSError as error:
+        error.filename = str(path)  # the temporary name would only puzzle
+        raise
     try:
         with open(descriptor, "wb") as file:
             yield file
