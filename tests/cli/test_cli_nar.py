@@ -143,3 +143,8 @@ def test_an_archive_is_not_made_inside_of_what_it_holds(silt, tmp_path):
     silt("pack", "tree", "-o", "tree.nar")
     silt("pack", "tree/file", "-o", "tree/file.nar")
     assert sorted(path.name for path in (tmp_path / "tree").iterdir()) == ["file", "file.nar", "sub"]
+
+
+def test_names_that_the_terminal_has_no_letters_for_are_escaped(silt, monkeypatch):
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    assert silt("ls", "-", input=nar(directory(("\u0436".encode(), HELLO)))).stdout == b"./\\u0436\n"

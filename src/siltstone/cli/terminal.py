@@ -29,9 +29,12 @@ class Terminal:
 
     @classmethod
     def of_process(cls, environment: Mapping[str, str], out: TextIO | None, err: TextIO | None) -> Terminal:
-        """Read NO_COLOR, TERM and whether the streams are terminals."""
+        """Read NO_COLOR, TERM and whether the streams are terminals; what their encoding lacks is escaped from now on."""
         plain = environment.get("TERM") == "dumb"
         out, err = out or io.StringIO(), err or io.StringIO()  # a closed stream: nobody listens
+        for stream in (out, err):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
         return cls(out, err, live=err.isatty() and not plain, environment=environment,
                    colour=out.isatty() and not plain and not environment.get("NO_COLOR"))
 
