@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from siltstone.content.codec_table import codec_named, detect_codec
 from siltstone.content.compression import ZSTD, compress, compress_into, decompress, decompress_into
+from siltstone.content.context_pools import BufferPool, ContextPool
 from siltstone.content.frame_sequence import FrameLimits, FrameSequence, reader_of
 from siltstone.core.errors import BudgetExceeded, ConfigError, CorruptDataError, SiltstoneError, UnsupportedError
 from tests.content.compression_data import ALL, FRAMED, TEXT
@@ -127,7 +128,7 @@ def test_skippable_frames_count_as_zstd():
 
 
 def test_unknown_beginnings_and_names_are_refused():
-    for data in (b"not a frame", b"\x1f\x8b\x08", b"B", b"BZh0", b"(\xb5/", b"\xfd7zXZ"):
+    for data in (b"not a frame", b"\x1f\x8b\x08", b"B", b"BZh0", b"\x02!L\x18" + bytes(9), b"(\xb5/", b"\xfd7zXZ"):
         assert outcome(decompress, data) is UnsupportedError, data
     assert outcome(decompress, b"") is CorruptDataError
     assert outcome(decompress, b"", codec="zstd") is CorruptDataError
@@ -210,6 +211,13 @@ def test_a_big_block_of_lz4_is_a_window():
     assert outcome(decompress, packed, window_bytes=1 << 20) is BudgetExceeded
 
 
+def test_an_lz4_frame_that_needs_a_dictionary_is_told_apart():
+    packed = bytearray(compress(TEXT, "lz4"))
+    packed[4] |= 1
+    for read in (decompress, lambda data: decompress_into(data, bytearray(len(TEXT)))):
+        assert outcome(read, packed) is UnsupportedError
+
+
 @pytest.mark.parametrize("codec", FRAMED)
 @pytest.mark.parametrize("pack", [compress, unsized])
 def test_every_truncation_and_bit_flip_gives_a_value_or_an_error(codec, pack):
@@ -228,9 +236,20 @@ def test_every_truncation_and_bit_flip_gives_a_value_or_an_error(codec, pack):
         outcome(decompress, changed)
 
 
+def test_a_pool_keeps_the_newest_and_nothing_large():
+    pool = ContextPool(lambda key: [key], lambda context: len(context[0]), most=2, most_bytes=5)
+    first, second, third, large = (pool.take(key) for key in ("a", "bb", "ccc", "too large"))
+    for context in (first, second, third, large):
+        pool.give(context[0], context)
+    assert pool.count() == 2
+    assert pool.take("ccc") is third
+    assert pool.take("ccc") is not third
+    assert pool.take("a") is not first
+    assert pool.take("too large") is not large
+
+
 def test_contexts_are_kept_within_bounds_and_buffers_above_a_floor():
     from siltstone.content.codecs import zstd
-    from siltstone.content.context_pools import BufferPool
 
     for level in (1, 2, 3, 4, 5, 6, 19):
         compress(TEXT, level=level)

@@ -113,6 +113,16 @@ def test_what_was_not_closed_is_not_whole(codec):
     assert decompress(written(codec, [])) == b""
 
 
+@pytest.mark.parametrize("codec", FRAMED)
+def test_a_writer_that_is_dropped_ends_no_frame(codec):
+    target = io.BytesIO()
+    writer = CompressedWriter(target, codec)
+    writer.write(DATA)
+    del writer
+    with pytest.raises(CorruptDataError):
+        decompress(target.getvalue(), codec=codec)
+
+
 def test_compressed_files_are_opened_by_suffix(tmp_path):
     for suffix in (".zst", ".lz4", ".xz", ".bz2"):
         path = tmp_path / f"data{suffix}"

@@ -1,5 +1,6 @@
 """Trees to NARs and back, listings and single files; Nix's own program as the judge of both."""
 
+import errno
 import io
 import json
 import os
@@ -217,6 +218,21 @@ def test_a_file_that_changes_its_size_is_told(tmp_path, monkeypatch, size, chang
     monkeypatch.setattr(nar_pack.os, "fstat", late_change)
     with pytest.raises(CorruptDataError, match=f"{verb} while"):
         list(iter_pack_nar(tmp_path / "file"))
+
+
+@pytest.mark.parametrize("name", ["file", "folder"])
+def test_what_becomes_a_link_meanwhile_is_not_followed(tmp_path, name):
+    folder, tree = outside(tmp_path), tmp_path / "tree"
+    (tree / "folder").mkdir(parents=True)
+    (tree / "file").write_bytes(b"")
+    (tree / "big").write_bytes(bytes(400_000))
+    blocks = iter_pack_nar(tree)
+    next(blocks)  # the names of the tree are known then
+    (tree / name).rename(tree / "away")
+    (tree / name).symlink_to(folder / "file" if name == "file" else folder)
+    with pytest.raises(OSError) as caught:
+        list(blocks)
+    assert caught.value.errno in (errno.ELOOP, errno.ENOTDIR)
 
 
 def test_trees_deeper_than_a_nar_are_refused_before_they_are_written(tmp_path):

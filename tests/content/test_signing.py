@@ -99,6 +99,19 @@ def test_what_is_no_key_and_no_signature(parse, text):
         parse(text)
 
 
+@pytest.mark.parametrize(("parse", "text"), [
+    (parse_public_key, str(KEY.public)), (parse_secret_key, KEY.to_text()), (parse_signature, str(KEY.sign(b""))),
+], ids=["public", "secret", "signature"])
+def test_bytes_have_one_text(parse, text):
+    digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    bare = text.rstrip("=")
+    other = bare[:-1] + digits[digits.index(bare[-1]) + 1] + text[len(bare):]
+    assert base64.b64decode(other.partition(":")[2]) == base64.b64decode(text.partition(":")[2])
+    for one in (other, bare, text + "=", text + "\n=", text.replace("+", "-").replace("/", "_") + "-"):
+        with pytest.raises(CorruptDataError):
+            parse(one)
+
+
 def test_every_truncation_and_flip_of_a_key_gives_a_key_or_an_error():
     for parse, text in ((parse_public_key, str(KEY.public)), (parse_secret_key, KEY.to_text()),
                         (parse_signature, str(KEY.sign(b"")))):
@@ -144,20 +157,25 @@ def test_a_traceback_with_variables_shows_no_secret(tmp_path):
         with pytest.raises(CorruptDataError) as caught:
             signing.read_secret_key(path)
         assert str(path) in str(caught.value)
-        found = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
-        frames = [frame for frame in found.stack if frame.filename == signing.__file__]
-        assert frames
-        assert not shows_secret(str(caught.value) + "".join(str(frame.locals) for frame in frames))
+        frames_show_no_secret(caught.value)
+        with pytest.raises(CorruptDataError) as caught:
+            parse_secret_key(text)
+        frames_show_no_secret(caught.value)
+
+
+def frames_show_no_secret(error):
+    """Assert that neither the message nor the variables of this module's frames hold the secret."""
+    found = traceback.TracebackException.from_exception(error, capture_locals=True)
+    frames = [frame for frame in found.stack if frame.filename == signing.__file__]
+    assert frames
+    assert not shows_secret(str(error) + "".join(str(frame.locals) for frame in frames))
 
 
 def test_a_key_file_that_is_too_large_shows_no_secret(tmp_path):
     (tmp_path / "large").write_text(KEY.to_text() + "\n" * signing.LARGEST_KEY_FILE)
     with pytest.raises(BudgetExceeded) as caught:
         signing.read_secret_key(tmp_path / "large")
-    found = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
-    frames = [frame for frame in found.stack if frame.filename == signing.__file__]
-    assert frames
-    assert not shows_secret(str(caught.value) + "".join(str(frame.locals) for frame in frames))
+    frames_show_no_secret(caught.value)
 
 
 def test_key_files_are_private_and_never_replaced(tmp_path):
