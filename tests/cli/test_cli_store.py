@@ -193,3 +193,15 @@ def test_a_store_that_may_not_be_written_to_can_be_read(silt, tmp_path):
 def test_a_name_never_steers_the_terminal(silt, fails, tmp_path):
     assert r"no\x1b[2J: No such file" in fails(4, "put", "--store", "st", "--name", "a", "no\x1b[2J")
     assert "control characters" in fails(1, "put", "--store", "st", "a\nb")
+
+
+@pytest.mark.parametrize(("words", "code"), [(("get", "--store", "st", "a", "--json"), 1), (("list", "--store", "."), 1)])
+def test_an_error_that_nobody_reads_still_gives_its_code(tmp_path, words, code):
+    ChunkStore.open(tmp_path / "st", create=True).close()
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb") as closed:
+        done = subprocess.run([sys.executable, "-P", "-m", "siltstone.cli.main", "store", *words], cwd=tmp_path, stdout=closed,
+                              stderr=subprocess.PIPE, timeout=60, check=False)
+    assert done.returncode == code
+    assert done.stderr.count(b"\n") == 1

@@ -73,7 +73,8 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
         told = {"file": arguments.file, "output": target, "read_bytes": counter.count, "written_bytes": written}
         terminal.write(json.dumps({**told, "codec": find_codec(counter.head) if codec == "auto" else codec}))
     elif target != STREAM:
-        share = f" ({100 * written / counter.count:.1f} %)" if counter.count else ""
+        small, large = (written, counter.count) if packing else (counter.count, written)
+        share = f" ({100 * small / large:.1f} %)" if large else ""
         terminal.write(f"{shown(arguments.file)}: {counter.count:,} => {written:,} bytes{share}, {shown(target)}")
     return 0
 

@@ -80,8 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         terminal.flush()
         return code
     except BrokenPipeError:  # the reader of our output went away, as `| head` does
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _abandon_stdout()
         return 0
     except (SiltstoneError, OSError, MemoryError, KeyboardInterrupt) as error:
         return _report(error, terminal, as_json="--json" in words)
@@ -110,6 +109,12 @@ def _listen(terminal: Terminal) -> None:
         signal.signal(signal.SIGINT, stop)
 
 
+def _abandon_stdout() -> None:
+    """Let what waits for a reader that went away go nowhere, so that the interpreter ends without a complaint."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _report_bug(error: Exception, terminal: Terminal) -> int:
     traceback = error.__traceback__
     while traceback is not None and traceback.tb_next is not None:
@@ -126,8 +131,11 @@ def _report(error: BaseException, terminal: Terminal, *, as_json: bool) -> int:
     if as_json:
         plain = {"code": "memory" if isinstance(shown, MemoryError) else "os", "message": describe(shown)}
         fields = shown.as_dict() if isinstance(shown, SiltstoneError) else plain
-        terminal.write(json.dumps({"error": {**fields, "exit_code": code}}))
-        terminal.flush()
+        try:
+            terminal.write(json.dumps({"error": {**fields, "exit_code": code}}))
+            terminal.flush()
+        except BrokenPipeError:  # the exit code still tells
+            _abandon_stdout()
     terminal.note(f"silt: {describe(shown)}")
     return code
 
