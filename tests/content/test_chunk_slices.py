@@ -107,3 +107,22 @@ def test_a_closed_poller_is_done_and_its_view_released() -> None:
     assert poller.poll_next_chunk().state is PollState.DONE
     with pytest.raises(ValueError, match="released"):
         bytes(chunk)
+
+
+def test_an_error_of_the_source_is_never_taken_for_its_end() -> None:
+    class Failing(Dribble):
+        def readinto(self, room: memoryview) -> int:
+            if self.reads == 3:
+                raise OSError(5, "Input/output error")
+            return super().readinto(room)
+
+    poller, states = ChunkPoller(Failing(DATA, [5_000]), profile=SMALL), []
+    for _ in range(500):
+        try:
+            states.append(poller.poll_next_chunk().state)
+        except OSError:
+            states.append(None)
+    assert states[-2:] == [None, None]
+    assert PollState.DONE not in states
+    poller.close()
+    assert poller.poll_next_chunk().state is PollState.DONE

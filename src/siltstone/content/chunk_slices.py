@@ -95,21 +95,28 @@ class ChunkPoller:
     with a selector.  A blocking one makes a poll wait for that one read.  Views are valid until the next poll.
     """
 
-    __slots__ = ("_chunks", "_owned", "_reader")
+    __slots__ = ("_chunks", "_error", "_owned", "_reader")
 
     def __init__(self, file: Any, *, profile: Profile = DEFAULT_PROFILE, kernel: str = "auto",
                  buffer: BufferStrategy | None = None, owned: bool = False) -> None:
         source: ByteSource = source_of(file)
         self._reader = ChunkReader(source, profile=profile, kernel=kernel, buffer=buffer)
         self._chunks: Iterator[Chunk] = iter(())
+        self._error: Exception | None = None
         self._owned = owned
 
     def poll_next_chunk(self) -> Poll:
-        """Return the next chunk, or that there is none yet, or none any more."""
+        """Return the next chunk, or that there is none yet, or none any more; an error of the source comes with every poll."""
         chunk = next(self._chunks, None)
         if chunk is not None:
             return Poll(PollState.READY, chunk)
-        step = self._reader.step()
+        if self._error is not None:
+            raise self._error
+        try:
+            step = self._reader.step()
+        except Exception as error:
+            self._error = error  # else the next poll would take the end of the reader for the end of the source
+            raise
         if step is Step.DONE:
             return _DONE
         block = self._reader.block
@@ -120,5 +127,5 @@ class ChunkPoller:
 
     def close(self) -> None:
         """Let the memory go; later polls are done. The file stays open."""
-        self._chunks = iter(())
+        self._chunks, self._error = iter(()), None
         self._reader.close()
