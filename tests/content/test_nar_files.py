@@ -417,6 +417,25 @@ def test_whatever_stops_it_nothing_is_left(tmp_path, canonical, error):
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.parametrize("number", [1, 2])
+def test_an_interrupt_right_after_a_folder_is_made_leaves_nothing(tmp_path, monkeypatch, number):
+    real, made = os.mkdir, []
+
+    def interrupted(path, *words, **named):
+        real(path, *words, **named)
+        if "dir_fd" not in named:  # the private folder, and the target
+            made.append(path)
+            if len(made) == number:
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "mkdir", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        unpack_nar(SMALL, tmp_path / "tree")
+    monkeypatch.undo()
+    assert len(made) == number
+    assert os.listdir(tmp_path) == []
+
+
 def test_a_store_tree_can_be_made_and_taken_back_by_an_ordinary_user(tmp_path):
     tmp_path.chmod(0o777)
     code = f"""

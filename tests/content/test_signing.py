@@ -2,6 +2,7 @@
 
 import base64
 import copy
+import os
 import pickle
 import stat
 import traceback
@@ -191,6 +192,20 @@ def test_key_files_are_private_and_never_replaced(tmp_path):
         signing.write_key_files(SecretKey.generate("key-2"), tmp_path / "other", public)
     assert secret.read_bytes() == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["public", "secret"]
+
+
+def test_an_interrupt_while_keys_are_written_leaves_none(tmp_path, monkeypatch):
+    real = os.open
+
+    def interrupted(*words):
+        os.close(real(*words))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "open", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        signing.write_key_files(KEY, tmp_path / "secret", tmp_path / "public")
+    monkeypatch.undo()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_generated_keys_differ():

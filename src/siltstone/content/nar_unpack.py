@@ -214,12 +214,8 @@ def _private_directory(target: Path) -> Iterator[tuple[Path, int]]:
     """Make a directory beside *target* that only its owner can enter, and remove it with all that is still in it."""
     name = os.fsdecode(os.fsencode(target.name)[:_NAME_SHARE])
     private = target.parent / f".{name}.{secrets.token_hex(6)}{TEMPORARY_SUFFIX}"
-    try:
-        os.mkdir(private, _PRIVATE)
-    except OSError as error:
-        error.filename = str(target.parent)  # the private name would only puzzle
-        raise
-    try:
+    try:  # from here on: an interrupt may come as soon as the folder is there
+        _make(private, target.parent)
         descriptor = os.open(private, _DIRECTORY)
         try:
             yield private, descriptor
@@ -229,10 +225,21 @@ def _private_directory(target: Path) -> Iterator[tuple[Path, int]]:
         _remove(private)
 
 
+def _make(private: Path, parent: Path) -> None:
+    try:
+        os.mkdir(private, _PRIVATE)
+    except OSError as error:
+        error.filename = str(parent)  # the private name would only puzzle
+        raise
+
+
 def _remove(folder: Path) -> None:
-    """Remove *folder*; directories of a store mode are opened for writing first, as their owner may not remove from them."""
+    """Remove *folder* where it is there; store folders are made writable first, as their owner may not remove from them."""
     try:
         shutil.rmtree(folder)
+    except FileNotFoundError:
+        if os.path.lexists(folder):
+            raise
     except PermissionError:
         for _, _, _, descriptor in os.fwalk(folder):
             os.fchmod(descriptor, _PRIVATE)
@@ -243,9 +250,11 @@ def _publish(made: Path, target: Path, *, is_directory: bool, canonical: bool) -
     """Move *made* to *target*, which must not exist: both calls that decide it are atomic and refuse what is there."""
     try:
         if is_directory:
-            os.mkdir(target)  # an empty directory is the one thing that a rename may replace
             try:
+                os.mkdir(target)  # an empty directory is the one thing that a rename may replace
                 os.rename(made, target)
+            except FileExistsError:
+                raise
             except BaseException:
                 with suppress(OSError):
                     os.rmdir(target)

@@ -146,18 +146,25 @@ def write_key_files(key: SecretKey, secret: Path, public: Path) -> None:
     written: list[Path] = []
     try:
         for path, text, mode in ((secret, key.to_text(), _OWNER_ONLY), (public, str(key.public), 0o644)):
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-            written.append(path)
-            with open(descriptor, "w", encoding="ascii") as file:
+            written.append(path)  # before it is there: an interrupt may come as soon as it is
+            with open(_create(path, mode, written), "w", encoding="ascii") as file:
                 file.write(text)
                 file.flush()
-                os.fsync(descriptor)
+                os.fsync(file.fileno())
     except BaseException:
         for path in written:
             path.unlink(missing_ok=True)
         raise
     for folder in {secret.parent, public.parent}:
         sync_directory(folder)
+
+
+def _create(path: Path, mode: int, written: list[Path]) -> int:
+    try:
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    except OSError:
+        written.remove(path)  # it is not ours
+        raise
 
 
 def find_signer(message: bytes, signatures: Iterable[Signature], trusted: Iterable[PublicKey]) -> PublicKey | None:

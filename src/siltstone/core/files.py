@@ -37,12 +37,7 @@ def atomic_writer(path: Path, *, mode: int = 0o644, sync: bool = True) -> Iterat
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}{TEMPORARY_SUFFIX}")
     try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-    except OSError as error:
-        error.filename = str(path)  # the temporary name would only puzzle
-        raise
-    try:
-        with open(descriptor, "wb") as file:
+        with open(_create(temporary, path, mode), "wb") as file:
             yield file
             file.flush()
             if sync:
@@ -54,6 +49,14 @@ def atomic_writer(path: Path, *, mode: int = 0o644, sync: bool = True) -> Iterat
         raise
     if sync:
         sync_directory(path.parent)
+
+
+def _create(temporary: Path, path: Path, mode: int) -> int:
+    try:
+        return os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    except OSError as error:
+        error.filename = str(path)  # the temporary name would only puzzle
+        raise
 
 
 def write_atomically(path: Path, data: bytes, *, mode: int = 0o644) -> None:
