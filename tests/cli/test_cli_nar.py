@@ -97,6 +97,12 @@ def test_wrong_use_is_told_in_one_line(silt, tmp_path):
     assert (tmp_path / "small.nar").read_bytes() == SMALL
 
 
+def test_a_limit_says_what_it_counts(silt):
+    for words, unit in (("--limit-entries", "5"), "entries"), (("--limit-bytes", "20"), "bytes"):
+        told = json.loads(silt("ls", "-", "--json", *words, input=SMALL, code=5).stdout)["error"]
+        assert (told["unit"], told["limit_bytes"]) == (unit, int(words[1]))
+
+
 def test_colliding_names_can_be_refused_or_renamed(silt, tmp_path):
     archive = nar(directory((b"A", HELLO), (b"a", regular(b""))))
     silt("unpack", "-", "tree", "--collisions", "refuse", input=archive, code=2)

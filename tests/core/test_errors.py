@@ -17,7 +17,7 @@ CASES = [
     (errors.UnsupportedError("reftable", source="r"), NotImplementedError, 2, {"source": "r"}),
     (errors.StoreError("is locked", store="graph.db"), errors.SiltstoneError, 3, {"store": "graph.db"}),
     (errors.BudgetExceeded("objects", limit_bytes=1, needed_bytes=2), MemoryError, 5,
-     {"name": "objects", "limit_bytes": 1, "needed_bytes": 2}),
+     {"name": "objects", "limit_bytes": 1, "needed_bytes": 2, "unit": "bytes"}),
     (errors.IncompleteError("not all was read", ledger={"missing": 3}), errors.SiltstoneError, 6, {"ledger": {"missing": 3}}),
     (errors.Cancelled(), errors.SiltstoneError, 130, {}),
 ]

@@ -123,10 +123,10 @@ class BudgetExceeded(SiltstoneError, MemoryError):  # noqa: N818 - the name user
 
     def __init__(self, name: str, *, limit_bytes: int, needed_bytes: int, unit: str = "bytes") -> None:
         super().__init__(f"budget '{name}' allows {limit_bytes:,} {unit}, {needed_bytes:,} are needed")
-        self.name, self.limit_bytes, self.needed_bytes = name, limit_bytes, needed_bytes
+        self.name, self.limit_bytes, self.needed_bytes, self.unit = name, limit_bytes, needed_bytes, unit
 
     def _fields(self) -> dict[str, Any]:
-        return {"name": self.name, "limit_bytes": self.limit_bytes, "needed_bytes": self.needed_bytes}
+        return {"name": self.name, "limit_bytes": self.limit_bytes, "needed_bytes": self.needed_bytes, "unit": self.unit}
 
 
 class IncompleteError(SiltstoneError):
