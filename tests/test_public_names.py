@@ -227,6 +227,16 @@ def test_type_checkers_see_the_names_where_they_are_loaded_from(layer: str) -> N
     assert told == package._HOMES
 
 
+@pytest.mark.parametrize("layer", ["", *LAYERS])
+def test_no_public_name_is_that_of_a_module_beside_it(layer: str) -> None:
+    """Importing a module sets its name in the package: whoever asked later got the module in place of the function."""
+    package = import_module(f"siltstone.{layer}".rstrip("."))
+    assert package.__file__ is not None
+    folder = Path(package.__file__).parent
+    modules = {path.stem for path in folder.iterdir() if path.suffix == ".py" or path.is_dir()}
+    assert not {name for name in package.__all__ if name in modules}
+
+
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="frobnicate"):
         siltstone.frobnicate  # noqa: B018

@@ -5,8 +5,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from siltstone.content.batch_hashing import hash_batch
 from siltstone.content.file_fingerprint import SETTLED_NS, FileFingerprint
-from siltstone.content.hash_batch import hash_batch
 from siltstone.content.hash_cache import HashCache
 from siltstone.content.hash_files import hash_file
 from siltstone.content.hash_text import Hash, format_hash, parse_hash

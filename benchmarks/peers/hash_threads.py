@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
-from siltstone.content.hash_batch import hash_batch
+from siltstone.content.batch_hashing import hash_batch
 from siltstone.content.hash_threads import ONE_THREAD, HashThreads
 from siltstone.content.hashing import ALGORITHMS, digest_of
 

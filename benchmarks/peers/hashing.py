@@ -19,7 +19,7 @@ from pathlib import Path
 from blake3 import blake3
 
 from siltstone.content.base32 import decode_base32_batch, encode_base32_batch, encode_base32_texts, kernels
-from siltstone.content.hash_batch import hash_batch
+from siltstone.content.batch_hashing import hash_batch
 from siltstone.content.hash_files import hash_file
 from siltstone.content.hash_threads import ONE_THREAD, HashThreads
 from siltstone.content.sha_support import measure_sha_support

@@ -17,9 +17,9 @@ from pickle import PickleBuffer
 import numpy
 import pytest
 
+from siltstone.content.batch_chunking import chunk_batch
 from siltstone.content.buffers import BufferStrategy
 from siltstone.content.chunk_async import iter_file_chunks_async
-from siltstone.content.chunk_batch import chunk_batch
 from siltstone.content.chunk_streams import ChunkReader, iter_file_chunks, open_reader, read_chunks
 from siltstone.content.chunk_threads import file_cut_offsets
 from siltstone.content.chunking import Chunker, cut_offsets, iter_chunks, warm_up

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from siltstone.content import parallel_frames
+from siltstone.content.batch_compression import compress_batch, decompress_batch
 from siltstone.content.codecs import zstd_frames
-from siltstone.content.compress_batch import compress_batch, decompress_batch
 from siltstone.content.compression import compress, decompress
 from siltstone.content.compression_streams import CompressedReader, CompressedWriter, open_compressed
 from siltstone.content.context_pools import BUFFERS, BUFFERS_AT_MOST

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from siltstone.content.batch_hashing import hash_batch
 from siltstone.content.file_fingerprint import SETTLED_NS, FileFingerprint
-from siltstone.content.hash_batch import hash_batch
 from siltstone.content.hash_cache import ENTRY_BYTES, HashCache
 from siltstone.content.hash_cache_file import decode_cache, encode_cache, load_hash_cache, save_hash_cache
 from siltstone.content.hash_files import hash_file

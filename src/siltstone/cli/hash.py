@@ -94,7 +94,7 @@ def _hash(names: Sequence[str], arguments: argparse.Namespace, terminal: Termina
 def _digests(names: Sequence[str], arguments: argparse.Namespace, terminal: Terminal,
              cache: HashCache | None) -> Iterator[bytes | Exception]:
     """Yield the digest of each file, or what stopped it, in order."""
-    from siltstone.content.hash_batch import hash_batch
+    from siltstone.content.batch_hashing import hash_batch
     from siltstone.content.hash_files import hash_file
     from siltstone.content.hash_threads import AUTOMATIC
 

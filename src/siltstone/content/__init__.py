@@ -17,11 +17,16 @@ if TYPE_CHECKING:
     from siltstone.content.base32 import encode_base32 as encode_base32
     from siltstone.content.base32 import encode_base32_batch as encode_base32_batch
     from siltstone.content.base32 import encode_base32_texts as encode_base32_texts
+    from siltstone.content.batch_chunking import ChunkedItem as ChunkedItem
+    from siltstone.content.batch_chunking import chunk_batch as chunk_batch
+    from siltstone.content.batch_compression import CompressedItem as CompressedItem
+    from siltstone.content.batch_compression import compress_batch as compress_batch
+    from siltstone.content.batch_compression import decompress_batch as decompress_batch
+    from siltstone.content.batch_hashing import HashBatch as HashBatch
+    from siltstone.content.batch_hashing import hash_batch as hash_batch
     from siltstone.content.buffers import BufferStrategy as BufferStrategy
     from siltstone.content.chunk_async import iter_chunks_async as iter_chunks_async
     from siltstone.content.chunk_async import iter_file_chunks_async as iter_file_chunks_async
-    from siltstone.content.chunk_batch import ChunkedItem as ChunkedItem
-    from siltstone.content.chunk_batch import chunk_batch as chunk_batch
     from siltstone.content.chunk_slices import ChunkPoller as ChunkPoller
     from siltstone.content.chunk_slices import Poll as Poll
     from siltstone.content.chunk_slices import PollState as PollState
@@ -38,9 +43,6 @@ if TYPE_CHECKING:
     from siltstone.content.chunking import iter_chunks as iter_chunks
     from siltstone.content.chunking import warm_up as warm_up
     from siltstone.content.codec_table import detect_codec as detect_codec
-    from siltstone.content.compress_batch import CompressedItem as CompressedItem
-    from siltstone.content.compress_batch import compress_batch as compress_batch
-    from siltstone.content.compress_batch import decompress_batch as decompress_batch
     from siltstone.content.compression import Compressor as Compressor
     from siltstone.content.compression import compress as compress
     from siltstone.content.compression import compress_into as compress_into
@@ -55,8 +57,6 @@ if TYPE_CHECKING:
     from siltstone.content.dictionaries import train_dictionary as train_dictionary
     from siltstone.content.file_fingerprint import FileFingerprint as FileFingerprint
     from siltstone.content.frame_sequence import FrameLimits as FrameLimits
-    from siltstone.content.hash_batch import HashBatch as HashBatch
-    from siltstone.content.hash_batch import hash_batch as hash_batch
     from siltstone.content.hash_cache import HashCache as HashCache
     from siltstone.content.hash_cache import HashCacheStats as HashCacheStats
     from siltstone.content.hash_cache_file import load_hash_cache as load_hash_cache
@@ -161,9 +161,9 @@ _HOMES = {
     "ChunkPoller": "siltstone.content.chunk_slices",
     "ChunkReader": "siltstone.content.chunk_streams",
     "ChunkStore": "siltstone.content.store",
-    "ChunkedItem": "siltstone.content.chunk_batch",
+    "ChunkedItem": "siltstone.content.batch_chunking",
     "Chunker": "siltstone.content.chunking",
-    "CompressedItem": "siltstone.content.compress_batch",
+    "CompressedItem": "siltstone.content.batch_compression",
     "CompressedReader": "siltstone.content.compression_streams",
     "CompressedWriter": "siltstone.content.compression_streams",
     "CompressionDictionary": "siltstone.content.dictionaries",
@@ -174,7 +174,7 @@ _HOMES = {
     "FrameLimits": "siltstone.content.frame_sequence",
     "GcReport": "siltstone.content.store_gc",
     "Hash": "siltstone.content.hash_text",
-    "HashBatch": "siltstone.content.hash_batch",
+    "HashBatch": "siltstone.content.batch_hashing",
     "HashCache": "siltstone.content.hash_cache",
     "HashCacheStats": "siltstone.content.hash_cache",
     "HashThreads": "siltstone.content.hash_threads",
@@ -221,11 +221,11 @@ _HOMES = {
     "VerifyReport": "siltstone.content.store_check",
     "cat_nar": "siltstone.content.nar_listing",
     "check_nar_file": "siltstone.content.narinfo_check",
-    "chunk_batch": "siltstone.content.chunk_batch",
+    "chunk_batch": "siltstone.content.batch_chunking",
     "chunks_by_entry": "siltstone.content.nar_chunking",
     "compress": "siltstone.content.compression",
     "compress_adaptive": "siltstone.content.adaptive",
-    "compress_batch": "siltstone.content.compress_batch",
+    "compress_batch": "siltstone.content.batch_compression",
     "compress_frames": "siltstone.content.parallel_frames",
     "compress_into": "siltstone.content.compression",
     "content_address_path": "siltstone.content.store_path",
@@ -234,7 +234,7 @@ _HOMES = {
     "decode_base32": "siltstone.content.base32",
     "decode_base32_batch": "siltstone.content.base32",
     "decompress": "siltstone.content.compression",
-    "decompress_batch": "siltstone.content.compress_batch",
+    "decompress_batch": "siltstone.content.batch_compression",
     "decompress_into": "siltstone.content.compression",
     "describe_profiles": "siltstone.content.profiles",
     "detect_codec": "siltstone.content.codec_table",
@@ -251,7 +251,7 @@ _HOMES = {
     "format_narinfo": "siltstone.content.narinfo",
     "format_reference_table": "siltstone.content.reference_table",
     "get_profile": "siltstone.content.profiles",
-    "hash_batch": "siltstone.content.hash_batch",
+    "hash_batch": "siltstone.content.batch_hashing",
     "hash_file": "siltstone.content.hash_files",
     "hash_modulo": "siltstone.content.reference_rewrite",
     "hash_stream": "siltstone.content.hash_files",

@@ -1,7 +1,7 @@
 """Compressing and decompressing whole buffers, by any codec, within exact limits.
 
-Streams are in `compression_streams`, many buffers in `compress_batch`, big inputs in `parallel_frames`.  Every codec may come
-in several frames one after the other; their content is joined.
+Streams are in `compression_streams`, many buffers in `batch_compression`, big inputs in `parallel_frames`.  Every codec may
+come in several frames one after the other; their content is joined.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from siltstone.content.hash_batch import hash_batch
+from siltstone.content.batch_hashing import hash_batch
 from siltstone.content.hash_files import hash_file, hash_stream
 from siltstone.content.hash_threads import AUTOMATIC, ONE_THREAD, HashThreads, usable_threads
 from siltstone.content.hashing import ALGORITHMS, digest_of, digests_of, new_hasher
@@ -197,7 +197,7 @@ def test_items_are_not_kept(free):
 
 def test_a_short_iterator_starts_no_threads(monkeypatch):
     asked = []
-    monkeypatch.setattr("siltstone.content.hash_batch.map_in_order",
+    monkeypatch.setattr("siltstone.content.batch_hashing.map_in_order",
                         lambda work, groups, threads, executor: (asked.append(threads), (work(one) for one in groups))[1])
     threads = HashThreads(minimum_total=8 << 20, minimum_mean=8 << 10)
     hash_batch(iter([bytes(1 << 16)] * 60), threads=threads, free_threads=4)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from siltstone.content.chunk_batch import chunk_batch
+from siltstone.content.batch_chunking import chunk_batch
 from siltstone.content.chunking import cut_offsets
 from siltstone.core.errors import Cancelled, ConfigError
 from siltstone.core.progress import Progress
