@@ -94,7 +94,10 @@ class ChunkIndex:
 
     def place(self, position: int) -> ChunkPlace:
         """Return the place at a *position* that `find_many` gave."""
-        pack, row = int(self._packs[position]), int(self._rows[position])
+        return self.place_in(int(self._packs[position]), int(self._rows[position]))
+
+    def place_in(self, pack: int, row: int) -> ChunkPlace:
+        """Return the place of a row of a pack, as `owners` gave them: unlike positions they stay what they are."""
         chunk = self.tables[pack].chunks[row]
         return ChunkPlace(pack, row, int(chunk["group"]), int(chunk["start"]), int(chunk["size"]))
 

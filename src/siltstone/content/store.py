@@ -262,8 +262,10 @@ class ChunkStore:
                     f"chunk {missing.hex()[:16]} is missing", source=str(manifest.path))
             if (self.index.sizes(positions) != records["size"]).any():
                 raise CorruptDataError("a chunk has another size in its pack", source=str(manifest.path))
-            # All places now: the index changes where a run that is read meanwhile finds its pack gone.
-            index, packs, places = self.index, self.packs, [self.index.place(at) for at in positions.tolist()]
+            # Positions change, and so does the index, where a run that is read meanwhile finds its pack gone.
+            index, packs = self.index, self.packs
+            owners = (owned.tolist() for owned in index.owners(positions))
+            places = map(index.place_in, *owners)
             digests = (digest.tobytes() for digest in records["digest"])
             for _, run in groupby(zip(places, digests, strict=True), key=lambda pair: (pair[0].pack, pair[0].group)):
                 yield run_of(index, packs, *zip(*run, strict=True))
