@@ -44,7 +44,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--check", action="store_true",
                         help="read lines 'DIGEST  NAME' from FILE, in any format, and check those files; exit code 2 where "
                              "one differs; --quiet leaves out the lines of those that do not")
-    parser.add_argument("--threads", type=int, default=0, metavar="N", help="at most N threads, for several files (default: all free)")
+    parser.add_argument("--threads", type=int, default=0, metavar="N",
+                        help="at most N threads, for several files (default: all that are free)")
     parser.add_argument("--cache", metavar="CACHE", help="remember digests in this file, and read no file again that did not "
                                                          "change by its size, times and place")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
