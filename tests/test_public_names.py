@@ -185,7 +185,7 @@ LAYERS = {
         "unpack_nar",
         "verify_narinfo",
         "verify_profile",
-        "warm_up",
+        "warmup",
         "write_key_files",
     },
     "gitobjects": {

@@ -18,7 +18,7 @@ from siltstone.content import (
     iter_file_chunks,
     iter_file_chunks_async,
     read_chunks,
-    warm_up,
+    warmup,
 )
 
 KIB, MIB = 1 << 10, 1 << 20
@@ -60,7 +60,7 @@ class CutOffsets:
 
     def setup(self, size: int, content: str) -> None:
         self.data = KINDS[content](random.Random(1966), size)
-        warm_up()
+        warmup()
 
     def time_cut_offsets(self, _size: int, _content: str) -> None:
         cut_offsets(self.data)
@@ -83,7 +83,7 @@ class Ways:
         descriptor, self.path = tempfile.mkstemp(prefix="siltstone-bench-")
         with open(descriptor, "wb") as file:
             file.write(self.data)
-        warm_up()
+        warmup()
 
     def teardown(self) -> None:
         os.unlink(self.path)
@@ -160,4 +160,4 @@ class FirstCall:
         return "from siltstone.content import cut_offsets; cut_offsets(b'x')"
 
     def timeraw_warm_up(self) -> str:
-        return "from siltstone.content import warm_up; warm_up()"
+        return "from siltstone.content import warmup; warmup()"

@@ -22,7 +22,7 @@ from siltstone.content.buffers import BufferStrategy
 from siltstone.content.chunk_async import iter_file_chunks_async
 from siltstone.content.chunk_streams import ChunkReader, iter_file_chunks, open_reader, read_chunks
 from siltstone.content.chunk_threads import file_cut_offsets
-from siltstone.content.chunking import Chunker, cut_offsets, iter_chunks, warm_up
+from siltstone.content.chunking import Chunker, cut_offsets, iter_chunks, warmup
 from siltstone.content.profiles import Profile
 from siltstone.content.sources import source_of
 from siltstone.core.errors import ConfigError, CorruptDataError
@@ -268,9 +268,9 @@ def test_a_file_is_not_left_open_where_the_buffer_does_not_fit(path: Path) -> No
 
 
 def test_warming_up_takes_a_profile_and_a_kernel() -> None:
-    assert warm_up(SMALL, kernel="scalar") is None
+    assert warmup(SMALL, kernel="scalar") is None
     with pytest.raises(ConfigError, match="kernel"):
-        warm_up(SMALL, kernel="steam")
+        warmup(SMALL, kernel="steam")
 
 
 def test_a_chunker_holds_one_open_chunk_however_small_the_pieces() -> None:

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from siltstone.content.chunking import Chunker as Chunker
     from siltstone.content.chunking import cut_offsets as cut_offsets
     from siltstone.content.chunking import iter_chunks as iter_chunks
-    from siltstone.content.chunking import warm_up as warm_up
+    from siltstone.content.chunking import warmup as warmup
     from siltstone.content.codec_table import detect_codec as detect_codec
     from siltstone.content.compression import Compressor as Compressor
     from siltstone.content.compression import compress as compress
@@ -297,7 +297,7 @@ _HOMES = {
     "unpack_nar": "siltstone.content.nar_unpack",
     "verify_narinfo": "siltstone.content.narinfo",
     "verify_profile": "siltstone.content.profiles",
-    "warm_up": "siltstone.content.chunking",
+    "warmup": "siltstone.content.chunking",
     "write_key_files": "siltstone.content.signing",
 }
 

@@ -62,7 +62,7 @@ def _views_of(data: ReadableBuffer, profile: Profile, kernel: str) -> Iterator[m
         start = end
 
 
-def warm_up(profile: Profile = DEFAULT_PROFILE, *, kernel: str = "auto") -> None:
+def warmup(profile: Profile = DEFAULT_PROFILE, *, kernel: str = "auto") -> None:
     """Load the kernel, make the table of *profile* and run both once, so that the first real call costs what all cost."""
     kernels.cut_offsets(bytes(_WARM_BYTES), profile, kernel=kernel)
     kernels.scanner(profile, kernel=kernel).feed(b"")
