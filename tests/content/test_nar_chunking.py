@@ -141,6 +141,12 @@ def test_zero_chunks_are_told_and_can_be_left_out():
     assert b"".join(bytes(size) if data is None else data for size, data in kept) == archive
     assert not any(any(chunk.data) for chunk in chunks if chunk.is_padding)
     assert all(any(chunk.data) for chunk in chunks if not chunk.is_padding)
+    rest = list(iter_nar_chunks(archive, profile=TINY, skip_padding=True))
+    assert [chunk.offset for chunk in rest] == [chunk.offset for chunk in chunks if not chunk.is_padding]
+    restored = bytearray(len(archive))
+    for chunk in rest:
+        restored[chunk.offset:chunk.offset + len(chunk.data)] = chunk.data
+    assert restored == archive
 
 
 def test_the_padding_behind_a_string_is_never_a_chunk_of_its_own():

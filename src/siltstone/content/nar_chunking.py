@@ -214,16 +214,22 @@ class NarChunker:
 
 
 def iter_nar_chunks(
-    source: NarSource, *, profile: Profile | None = None, kernel: str = kernels.AUTO, limits: NarLimits | None = None
+    source: NarSource, *, profile: Profile | None = None, kernel: str = kernels.AUTO, limits: NarLimits | None = None,
+    skip_padding: bool = False,
 ) -> Iterator[NarChunk]:
     """Yield the chunks of the NAR in *source*, a file, a buffer or pieces, by *profile* (default: ``nar``).
 
+    With *skip_padding* chunks of zeros only are left out: whatever the offsets of the others leave free is zero.
     Raises CorruptDataError as soon as the archive is seen to be none; the chunks before were yielded then.
     """
     chunker = NarChunker(profile=profile, kernel=kernel, limits=limits)
     for piece in pieces_of(source):
-        yield from chunker.feed(piece)
-    yield from chunker.finish()
+        yield from _wanted(chunker.feed(piece), skip_padding)
+    yield from _wanted(chunker.finish(), skip_padding)
+
+
+def _wanted(chunks: list[NarChunk], skip_padding: bool) -> list[NarChunk]:
+    return [chunk for chunk in chunks if not chunk.is_padding] if skip_padding else chunks
 
 
 def chunks_by_entry(chunks: Iterable[NarChunk]) -> dict[bytes, range]:
