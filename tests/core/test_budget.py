@@ -86,3 +86,28 @@ def test_a_soft_limit_is_below_the_limit(soft) -> None:
         Budget({"objects": 100}, soft_limits={"objects": soft})
     with pytest.raises(ConfigError, match="typo"):
         Budget(soft_limits={"typo": 1})
+
+
+def test_a_total_bounds_all_names_together() -> None:
+    budget = Budget(total_bytes=100, objects=80)
+    budget.reserve("objects", 60)
+    assert (budget.available("objects"), budget.available("history"), budget.total_bytes) == (20, 40, 100)
+    with pytest.raises(BudgetExceeded, match="total") as caught:
+        budget.reserve("history", 41)
+    assert (caught.value.limit_bytes, caught.value.needed_bytes, budget.reserved("history")) == (100, 101, 0)
+    budget.reserve("history", 40)
+    assert budget.available("objects") == 0
+    budget.release("objects", 60)
+    assert budget.available("objects") == 60
+
+
+def test_no_name_has_more_than_the_total() -> None:
+    assert Budget(total_bytes=100).limit("history") == 100
+    assert Budget().total_bytes is None
+    assert Budget(objects=10).available("objects") == 10
+
+
+@pytest.mark.parametrize("total", [0, -1, 1.5])
+def test_a_total_is_a_positive_number_of_bytes(total) -> None:
+    with pytest.raises(ConfigError, match="total_bytes"):
+        Budget(total_bytes=total)

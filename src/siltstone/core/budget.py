@@ -19,6 +19,7 @@ GIB = 1 << 30
 
 DEFAULT_LIMITS: Mapping[str, int] = MappingProxyType({
     "objects": 256 * MIB,  # live delta bases and decoded blocks of the object walk
+    "trees": 96 * MIB,  # trees kept and in use while histories are compared
     "object": 512 * MIB,  # one decoded object; a larger one goes to the coverage ledger as oversize
     "pack_index": 1 * GIB,  # object id tables of all packs together (linux: 300 MB)
     "history": 1 * GIB,  # commits as columns, trees as a graph (git/git: 110 MB)
@@ -33,16 +34,18 @@ DEFAULT_LIMITS: Mapping[str, int] = MappingProxyType({
 
 
 class Budget:
-    """Byte limits by name, safe to share between threads.
+    """Byte limits by name, and for all names together, safe to share between threads.
 
     A name without a limit of its own is refused: a budget that is silently unlimited is none.
     """
 
-    __slots__ = ("_limits", "_lock", "_peak", "_reserved", "_soft_limits")
+    __slots__ = ("_held", "_limits", "_lock", "_peak", "_reserved", "_soft_limits", "_total_bytes")
 
-    def __init__(self, limits: Mapping[str, int] | None = None, /, *, soft_limits: Mapping[str, int] | None = None,
-                 **more: int) -> None:
+    def __init__(self, limits: Mapping[str, int] | None = None, /, *, total_bytes: int | None = None,
+                 soft_limits: Mapping[str, int] | None = None, **more: int) -> None:
         """Start from `DEFAULT_LIMITS`, overridden by *limits* and keyword limits, all in bytes.
+
+        *total_bytes* bounds the sum over all names (None: no bound); no name may then have more than all of it.
 
         *soft_limits* are asked about, never enforced: who can wait does so above them. Without one, three quarters of
         the limit is the soft limit.
@@ -51,6 +54,12 @@ class Budget:
         for name, limit in self._limits.items():
             if not isinstance(limit, int) or limit <= 0:
                 raise ConfigError(f"a budget is a positive number of bytes, got {limit!r}", field=name)
+        if total_bytes is not None:
+            if not isinstance(total_bytes, int) or total_bytes <= 0:
+                raise ConfigError(f"a budget is a positive number of bytes, got {total_bytes!r}", field="total_bytes")
+            self._limits = {name: min(limit, total_bytes) for name, limit in self._limits.items()}
+        self._total_bytes = total_bytes
+        self._held = 0
         self._soft_limits = {name: limit - limit // 4 for name, limit in self._limits.items()}
         for name, soft in (soft_limits or {}).items():
             if not isinstance(soft, int) or not 0 < soft <= self.limit(name):
@@ -76,6 +85,18 @@ class Budget:
         """Return whether *size* bytes more stay within the soft limit; reserves nothing."""
         return self.reserved(name) + size <= self._soft_limits[name]
 
+    def available(self, name: str) -> int:
+        """Return the bytes that `reserve` would grant under *name* now: what a cache may choose as its size."""
+        limit = self.limit(name)
+        with self._lock:
+            room = limit - self._reserved[name]
+            return room if self._total_bytes is None else min(room, self._total_bytes - self._held)
+
+    @property
+    def total_bytes(self) -> int | None:
+        """The bound of all names together, or None."""
+        return self._total_bytes
+
     def reserved(self, name: str) -> int:
         """Return the bytes now reserved under *name*."""
         self.limit(name)
@@ -87,7 +108,7 @@ class Budget:
         return self._peak[name]
 
     def reserve(self, name: str, size: int) -> None:
-        """Take *size* bytes. Raises BudgetExceeded, and takes nothing, where the limit would be passed."""
+        """Take *size* bytes. Raises BudgetExceeded, and takes nothing, where a limit would be passed."""
         if size < 0:
             raise ConfigError(f"cannot reserve {size} bytes", field=name)
         limit = self.limit(name)
@@ -95,6 +116,10 @@ class Budget:
             needed = self._reserved[name] + size
             if needed > limit:
                 raise BudgetExceeded(name, limit_bytes=limit, needed_bytes=needed)
+            if self._total_bytes is not None and self._held + size > self._total_bytes:
+                raise BudgetExceeded(
+                    f"{name} within the total", limit_bytes=self._total_bytes, needed_bytes=self._held + size)
+            self._held += size
             self._reserved[name] = needed
             self._peak[name] = max(self._peak[name], needed)
 
@@ -103,6 +128,7 @@ class Budget:
         with self._lock:
             assert 0 <= size <= self._reserved[name], f"release of {size} bytes that {name} does not hold"
             self._reserved[name] -= size
+            self._held -= size
 
     @contextmanager
     def hold(self, name: str, size: int) -> Iterator[None]:
