@@ -191,7 +191,8 @@ LAYERS = {
     "gitobjects": {
         "CommitHistory", "CommitRecord", "Context", "CoverageLedger", "GitObject", "Kind", "ObjectBlock", "ObjectDatabase",
         "ObjectId", "Reason", "TreeChange", "TreeEntry", "WorkFile", "WorkTree", "attribute", "diff_trees", "fetch_bare",
-        "iter_tree_files", "parse_commit", "parse_object_id", "parse_tag", "parse_tree", "walk_commits",
+        "iter_tree_files", "parse_commit", "parse_object_id", "parse_tag", "parse_tree", "path_fields",
+        "quote_path", "unquote_path", "walk_commits",
     },
     "detection": {
         "Engine", "Finding", "Match", "Rule", "RuleSet", "ScanResult", "ScanState", "as_document", "as_sarif",

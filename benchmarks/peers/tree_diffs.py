@@ -6,30 +6,19 @@ does.  Prints medians, the ratio, and whether every row is equal.  Ends with 1 w
 
 from __future__ import annotations
 
-import re
 import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 GIT = ("log", "--all", "--raw", "--no-abbrev", "--no-renames", "--root", "--format=%H")
-_SPECIAL = re.compile(rb'[^ -~]|["\\]')
-_ESCAPES = {7: b"\\a", 8: b"\\b", 9: b"\\t", 10: b"\\n", 11: b"\\v", 12: b"\\f", 13: b"\\r", 34: b'\\"', 92: b"\\\\"}
-
-
-def quoted(path: bytes) -> bytes:
-    """Return *path* as git prints it (core.quotePath)."""
-    if not _SPECIAL.search(path):
-        return path
-    return b'"' + b"".join(
-        _ESCAPES.get(byte) or (bytes([byte]) if 32 <= byte < 127 else b"\\%03o" % byte) for byte in path
-    ) + b'"'
 
 
 def iter_lines(repository: str) -> Iterator[bytes]:
     """Yield our rows as git prints them."""
     from siltstone.gitobjects.commits import CommitHistory
     from siltstone.gitobjects.object_database import ObjectDatabase
+    from siltstone.gitobjects.path_names import quote_path
     from siltstone.gitobjects.tree_diff import ChangeKind, TreeDiffer
 
     with ObjectDatabase.open(repository) as db:
@@ -46,7 +35,7 @@ def iter_lines(repository: str) -> Iterator[bytes]:
                 letter = "T" if change.kind is ChangeKind.MODIFY and typed else change.kind.name[0]
                 sides = " ".join(oid.hex() if oid else none for oid in (change.old_oid, change.new_oid))
                 head = f":{change.old_mode:06o} {change.new_mode:06o} {sides} {letter}\t"
-                yield head.encode() + quoted(change.path) + b"\n"
+                yield head.encode() + quote_path(change.path) + b"\n"
 
 
 def rows_by_commit(output: bytes) -> dict[bytes, list[bytes]]:

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from siltstone.gitobjects.objects import (
         parse_tag as parse_tag,
     )
+    from siltstone.gitobjects.path_names import path_fields as path_fields
+    from siltstone.gitobjects.path_names import quote_path as quote_path
+    from siltstone.gitobjects.path_names import unquote_path as unquote_path
     from siltstone.gitobjects.tree_diff import TreeChange as TreeChange
     from siltstone.gitobjects.tree_diff import diff_trees as diff_trees
     from siltstone.gitobjects.trees import (
@@ -72,6 +75,9 @@ _HOMES = {
     "parse_object_id": "siltstone.gitobjects.ids",
     "parse_tag": "siltstone.gitobjects.objects",
     "parse_tree": "siltstone.gitobjects.trees",
+    "path_fields": "siltstone.gitobjects.path_names",
+    "quote_path": "siltstone.gitobjects.path_names",
+    "unquote_path": "siltstone.gitobjects.path_names",
     "walk_commits": "siltstone.gitobjects.commits",
 }
 
