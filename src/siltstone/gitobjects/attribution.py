@@ -61,7 +61,7 @@ def attribute(
             by_position.setdefault(position, []).append(target)
     found: dict[ObjectId, Context] = {}
     for position, wanted in by_position.items():
-        commit = history.record(rows[position])
+        commit = history.record(int(rows[position]))
         paths = _smallest_paths(db, graph, commit.tree, wanted)
         for target in wanted:
             if target in paths:

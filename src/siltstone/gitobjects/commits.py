@@ -13,9 +13,10 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from siltstone._native.tree_entries import IdSet
 from siltstone.core.errors import ConfigError, CorruptDataError, NotFoundError
@@ -33,8 +34,8 @@ _LINKS = {
 _COMMITTER = re.compile(rb"\ncommitter [^\n]*?> *(-?\d{1,18})(?= |\n|$)|\n\n")
 _TAG_CHAIN_LIMIT = 64  # a tag of a tag of a tag
 _TAG_TARGET = re.compile(rb"object ([0-9a-f]{40}(?:[0-9a-f]{24})?)\n")
-_UNLOADED = -1  # a parent that is not in the database
-_CUT = -2  # a parent that a shallow clone left out on purpose
+MISSING = -1  # a parent that is not in the database
+CUT = -2  # a parent that a shallow clone left out on purpose
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +132,7 @@ class CommitHistory:
             row = self._ids.find(tip)
             commit = None if row >= 0 else _peel(db, tip, quiet=quiet)
             rows.add(row if commit is None else self._ids.find(commit))
-        return sorted(rows - {_UNLOADED})
+        return sorted(rows - {MISSING})
 
     def _select(self, starts: list[int], excluded: list[int], shallow: set[int]) -> bytearray:
         """Return one flag a row: reached from *starts* and not from *excluded*."""
@@ -154,13 +155,13 @@ class CommitHistory:
     def _tell_cuts(self, db: ObjectDatabase, parent_ids: bytearray, shallow: set[int]) -> None:
         """Put into the ledger where the chosen history ends early, and unlink the parents of shallow commits."""
         size, missing = self._id_size, set()
-        for row in sorted(shallow - {_UNLOADED}):
+        for row in sorted(shallow - {MISSING}):
             first, last = self._parent_starts[row], self._parent_starts[row + 1]
-            self._parents[first:last] = array("q", [_CUT]) * (last - first)
+            self._parents[first:last] = array("q", [CUT]) * (last - first)
             if self._included[row] and first < last:
                 db.ledger.add(Reason.SHALLOW_BOUNDARY, self.oid(row).hex())
         parents = np.frombuffer(self._parents, "i8") if self._parents else np.zeros(0, "i8")
-        for position in np.flatnonzero(parents == _UNLOADED).tolist():
+        for position in np.flatnonzero(parents == MISSING).tolist():
             row = bisect_right(self._parent_starts, position) - 1
             if self._included[row]:
                 missing.add(bytes(parent_ids[position * size : (position + 1) * size]))
@@ -169,6 +170,36 @@ class CommitHistory:
 
     def __len__(self) -> int:
         return sum(self._included)
+
+    @property
+    def oids(self) -> bytes:
+        """The id of every row, end to end."""
+        return self._oids
+
+    @property
+    def trees(self) -> memoryview:
+        """The root tree of every row, end to end."""
+        return memoryview(self._trees).toreadonly()
+
+    @property
+    def times(self) -> npt.NDArray[np.int64]:
+        """The committer time of every row, in Unix seconds."""
+        return _frozen(np.frombuffer(self._times, np.int64))
+
+    @property
+    def parents(self) -> npt.NDArray[np.int64]:
+        """The parent rows of all rows; `MISSING` and `CUT` (below zero) stand for those that cannot be followed."""
+        return _frozen(np.frombuffer(self._parents, np.int64))
+
+    @property
+    def parent_starts(self) -> npt.NDArray[np.int64]:
+        """Where the parents of each row start in `parents`; one more than there are rows."""
+        return _frozen(np.frombuffer(self._parent_starts, np.int64))
+
+    @property
+    def included(self) -> npt.NDArray[np.bool_]:
+        """Whether each row is one of the chosen commits; other rows are there because the repository holds them."""
+        return _frozen(np.frombuffer(self._included, np.bool_))
 
     def oid(self, row: int) -> ObjectId:
         """Return the id of the commit at *row*."""
@@ -182,17 +213,16 @@ class CommitHistory:
         """Return the commit at *row* as a value."""
         return CommitRecord(self.oid(row), self.tree(row), tuple(map(self.oid, self.parent_rows(row))), self._times[row])
 
-    def root_trees(self, rows: list[int]) -> bytes:
+    def root_trees(self, rows: npt.NDArray[np.int64]) -> bytes:
         """Return the root tree ids of *rows*, end to end."""
-        trees = memoryview(self._trees)
-        return b"".join([trees[row * self._id_size : (row + 1) * self._id_size] for row in rows])
+        return np.frombuffer(self._trees, np.uint8).reshape(-1, self._id_size)[rows].tobytes()
 
     def parent_rows(self, row: int) -> list[int]:
         """Return the parents of the commit at *row* that can be followed, first parent first."""
         bounds = self._parent_starts
         return [parent for parent in self._parents[bounds[row] : bounds[row + 1]] if parent >= 0]
 
-    def ordered_rows(self, order: Order = "topological") -> list[int]:
+    def ordered_rows(self, order: Order = "topological") -> npt.NDArray[np.int64]:
         """Return the rows of the chosen commits in *order*; ties in committer time are broken by id, so it is one order.
 
         - ``topological``: children first, one line of history at a time (``git rev-list --topo-order``)
@@ -205,10 +235,11 @@ class CommitHistory:
         ages = np.empty(len(self._times), "i8")
         ages[by_age] = np.arange(len(by_age))
         if order == "topological":
-            return self._lines(by_age.tolist())
+            return np.array(self._lines(by_age.tolist()), np.int64)
         if order == "date":
-            return self._merged(by_age[::-1].tolist(), (len(by_age) - 1 - ages).tolist(), children_first=True)
-        return self._merged(by_age.tolist(), ages.tolist(), children_first=False)
+            newest = self._merged(by_age[::-1].tolist(), (len(by_age) - 1 - ages).tolist(), children_first=True)
+            return np.array(newest, np.int64)
+        return np.array(self._merged(by_age.tolist(), ages.tolist(), children_first=False), np.int64)
 
     def _rows_by_age(self) -> np.ndarray:
         """Return all rows, oldest first, ties by id."""
@@ -275,7 +306,12 @@ def walk_commits(
     See `CommitHistory.ordered_rows` for the orders. Loads all commits of the repository first.
     """
     history = CommitHistory.load(db, tips, exclude=exclude, progress=progress)
-    return map(history.record, history.ordered_rows(order))
+    return map(history.record, history.ordered_rows(order).tolist())
+
+
+def _frozen(column: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    column.flags.writeable = False
+    return column
 
 
 def _all_tips(db: ObjectDatabase) -> list[ObjectId]:
