@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from siltstone.cli import render
+from siltstone.cli.limits import add_memory_option, budget_of
 from siltstone.cli.terminal import Terminal
-from siltstone.core.budget import MIB, Budget
 from siltstone.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scip", type=Path, metavar="FILE", help="a SCIP index (default: index.scip at the root, if any)")
     parser.add_argument("--rules", type=Path, metavar="FILE", help="rules for secrets in place of the built-in ones (JSON)")
     parser.add_argument("--workers", type=int, metavar="N", help="processes for the syntax extractor (default: one a CPU)")
-    parser.add_argument("--max-memory-mb", type=int, metavar="N", help="limit for rows and for decoded objects, each")
+    add_memory_option(parser)
     parser.add_argument("--require-complete", action="store_true", help="exit 6, and keep nothing, if anything was not read")
     parser.add_argument("--credentials-file", type=Path, metavar="FILE",
                         help="two lines, user name and secret, for a URL; else SILTSTONE_USER and SILTSTONE_SECRET")
@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
         arguments.repository, output=arguments.output, repo_id=arguments.repo_id, scip=arguments.scip,
         rules=load_rules(arguments.rules.read_bytes()) if arguments.rules else None,
         workers=arguments.workers, kernel=terminal.kernel_among(variants()), require_complete=arguments.require_complete,
-        credentials=_credentials(arguments, terminal), budget=_budget(arguments.max_memory_mb),
+        credentials=_credentials(arguments, terminal), budget=budget_of(arguments),
         progress=terminal.progress(weights=weights, quiet=arguments.quiet),
     )
     if arguments.json:
@@ -63,15 +63,6 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
         for line in describe(summary, terminal):
             terminal.write(line)
     return 0
-
-
-def _budget(limit_mb: int | None) -> Budget:
-    if limit_mb is None:
-        return Budget()
-    if limit_mb < 1:
-        raise ConfigError(f"at least 1, got {limit_mb}", field="--max-memory-mb")
-    limit = limit_mb * MIB
-    return Budget(objects=limit, object=limit, index=limit, graph=limit, findings=limit, history=limit)
 
 
 def _credentials(arguments: argparse.Namespace, terminal: Terminal) -> Credentials:

@@ -10,8 +10,8 @@ from pathlib import Path
 from siltstone import __version__
 from siltstone._native.literals import variants
 from siltstone.cli import render
+from siltstone.cli.limits import add_memory_option, budget_of
 from siltstone.cli.terminal import Terminal
-from siltstone.core.budget import MIB, Budget
 from siltstone.core.errors import FINDINGS_EXIT, ConfigError, IncompleteError
 from siltstone.core.files import write_atomically
 from siltstone.detection.findings import DEFAULT_KEY
@@ -23,8 +23,6 @@ from siltstone.gitobjects.ledger import CoverageLedger, Reason
 
 FORMATS = ("table", "jsonl", "json", "sarif")
 KEY_VARIABLE = "SILTSTONE_FINGERPRINT_KEY"
-_SHARES = {"objects": 2, "findings": 8, "history": 2}  # budget -> its part of --max-memory-mb, one in so many
-_MIN_MEMORY_MB = 64
 _WEIGHTS = {"scan blobs": 0.7, "trace history": 0.3}
 
 
@@ -39,7 +37,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         help=f"the exit code when there are findings (default: {FINDINGS_EXIT})")
     parser.add_argument("--require-complete", action="store_true",
                         help="exit with 6 where something could not be read, findings or not")
-    parser.add_argument("--max-memory-mb", type=int, metavar="N", help="a bound for what grows with the repository")
+    add_memory_option(parser)
     parser.add_argument("--quiet", action="store_true", help="no progress on stderr")
 
 
@@ -51,7 +49,7 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     rules = load_rules(arguments.rules.read_bytes()) if arguments.rules else default_rules()
     key = terminal.environment.get(KEY_VARIABLE, "").encode() or DEFAULT_KEY
     result = scan(arguments.repository, rules=rules, key=key, kernel=terminal.kernel_among(variants()),
-                  budget=_budget(arguments.max_memory_mb), progress=terminal.progress(weights=_WEIGHTS, quiet=arguments.quiet))
+                  budget=budget_of(arguments), progress=terminal.progress(weights=_WEIGHTS, quiet=arguments.quiet))
     lines = _lines(result, rules, chosen, terminal)
     if arguments.output is None:
         for line in lines:
@@ -104,14 +102,6 @@ def _explain(ledger: CoverageLedger) -> Iterator[str]:
         shown[gap.reason] = shown.get(gap.reason, 0) + 1
         if shown[gap.reason] <= 3:
             yield render.printable(f"{gap.reason}: {gap.what} {gap.detail}".rstrip())
-
-
-def _budget(max_memory_mb: int | None) -> Budget | None:
-    if max_memory_mb is None:
-        return None
-    if max_memory_mb < _MIN_MEMORY_MB:
-        raise ConfigError(f"at least {_MIN_MEMORY_MB} are needed, got {max_memory_mb}", field="max-memory-mb")
-    return Budget({name: max_memory_mb * MIB // share for name, share in _SHARES.items()})
 
 
 def _exit_code(text: str) -> int:
