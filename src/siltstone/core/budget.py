@@ -20,6 +20,7 @@ GIB = 1 << 30
 DEFAULT_LIMITS: Mapping[str, int] = MappingProxyType({
     "objects": 256 * MIB,  # live delta bases and decoded blocks of the object walk
     "trees": 96 * MIB,  # trees kept and in use while histories are compared
+    "spill": 32 * MIB,  # memory of the spill file: its index, and its pages that are mapped at a time
     "object": 512 * MIB,  # one decoded object; a larger one goes to the coverage ledger as oversize
     "pack_index": 1 * GIB,  # object id tables of all packs together (linux: 300 MB)
     "history": 1 * GIB,  # commits as columns, trees as a graph (git/git: 110 MB)

@@ -29,6 +29,7 @@ from siltstone.gitobjects.objects import GitObject
 from siltstone.gitobjects.pack_file import DescriptorPool, PackFile
 from siltstone.gitobjects.refs import References
 from siltstone.gitobjects.repository import Repository, open_repository
+from siltstone.gitobjects.spill_arena import SpillArena, SpillPlace
 
 __all__ = ["GitObject", "ObjectBlock", "ObjectDatabase"]
 
@@ -40,7 +41,10 @@ _MOST_BASE_HOPS = 64  # deltas whose base lies in another source whose base lies
 class ObjectDatabase:
     """The objects and references of one repository; a context manager."""
 
-    def __init__(self, repository: Repository, budget: Budget, ledger: CoverageLedger) -> None:
+    def __init__(
+        self, repository: Repository, budget: Budget, ledger: CoverageLedger, *, spill_dir: Path | None = None,
+        spill_bytes: int | None = None,
+    ) -> None:  # fmt: skip
         """Use `open`."""
         self.git_dir: Path = repository.git_dir
         self.common_dir: Path = repository.common_dir
@@ -50,6 +54,7 @@ class ObjectDatabase:
         self.budget = budget
         self._references = References(repository, ledger)
         self._lock = threading.RLock()
+        self._spill = SpillPlace(budget, repository.algorithm.size, spill_dir, spill_bytes)
         self._pool = DescriptorPool(min(_LARGEST_CACHE, budget.limit("objects") // 4))
         self._folders = [
             ObjectFolder(path, repository.algorithm, budget, ledger, self._pool)
@@ -59,14 +64,21 @@ class ObjectDatabase:
 
     @classmethod
     def open(
-        cls, path: Path | str, *, budget: Budget | None = None, ledger: CoverageLedger | None = None
-    ) -> ObjectDatabase:
+        cls, path: Path | str, *, budget: Budget | None = None, ledger: CoverageLedger | None = None,
+        spill_dir: Path | None = None, spill_bytes: int | None = None,
+    ) -> ObjectDatabase:  # fmt: skip
         """Open the repository at or around *path*: work tree, ``.git`` folder or file, linked worktree, bare.
 
         Raises NotFoundError where there is none, UnsupportedError for a repository format of the future. Cost: reads
         every pack index, about 36 bytes of memory per object, reserved from the budget ``pack_index``.
+
+        Objects that memory has no room for go to an unlinked file of at most *spill_bytes* (0: to none; None: the
+        smaller of 8 GiB and a quarter of the free disk) in *spill_dir* (None: where temporary files go), at first need.
         """
-        return cls(open_repository(path), budget or Budget(), CoverageLedger() if ledger is None else ledger)
+        return cls(
+            open_repository(path), budget or Budget(), CoverageLedger() if ledger is None else ledger,
+            spill_dir=spill_dir, spill_bytes=spill_bytes,
+        )  # fmt: skip
 
     def __enter__(self) -> ObjectDatabase:
         return self
@@ -78,6 +90,7 @@ class ObjectDatabase:
         """Close every file and give reserved memory back; closing twice is harmless."""
         with self._lock:
             self._pool.close()
+            self._spill.close()
             for folder in self._folders:
                 folder.close()
             self._lookup = []
@@ -85,6 +98,11 @@ class ObjectDatabase:
     def packs(self) -> list[PackFile]:
         """Return the packs, own ones first, by name."""
         return [pack for folder in self._folders for pack in folder.packs]
+
+    @property
+    def spill(self) -> SpillArena | None:
+        """The arena for objects that memory has no room for, or None where there is none; open as long as this is."""
+        return self._spill.arena()
 
     @property
     def partial(self) -> bool:
