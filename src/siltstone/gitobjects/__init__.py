@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from siltstone.gitobjects.objects import (
         parse_tag as parse_tag,
     )
+    from siltstone.gitobjects.object_names import resolve_name as resolve_name
     from siltstone.gitobjects.path_names import path_fields as path_fields
     from siltstone.gitobjects.path_names import quote_path as quote_path
     from siltstone.gitobjects.path_names import unquote_path as unquote_path
@@ -77,6 +78,7 @@ _HOMES = {
     "parse_tree": "siltstone.gitobjects.trees",
     "path_fields": "siltstone.gitobjects.path_names",
     "quote_path": "siltstone.gitobjects.path_names",
+    "resolve_name": "siltstone.gitobjects.object_names",
     "unquote_path": "siltstone.gitobjects.path_names",
     "walk_commits": "siltstone.gitobjects.commits",
 }

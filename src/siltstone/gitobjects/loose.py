@@ -36,9 +36,9 @@ class LooseObjects:
     def __contains__(self, oid: ObjectId) -> bool:
         return self.path_of(oid).is_file()
 
-    def iter_ids(self) -> Iterator[ObjectId]:
-        """Yield the id of every loose object, ascending."""
-        for prefix in range(256):
+    def iter_ids(self, first: int = 0, last: int = 255) -> Iterator[ObjectId]:
+        """Yield the id of every loose object, ascending; only those whose first byte is from *first* to *last*."""
+        for prefix in range(first, last + 1):
             try:
                 names = sorted(os.listdir(self._folder / f"{prefix:02x}"))
             except (FileNotFoundError, NotADirectoryError):

@@ -244,6 +244,14 @@ class ObjectDatabase:
                     seen.add(oid)
                     yield oid
 
+    def ids_between(self, low: ObjectId, high: ObjectId) -> set[ObjectId]:
+        """Return the ids from *low* to *high*, both included: what a short id may mean."""
+        with self._lock:
+            packs = self.packs()
+        found = {ObjectId(name) for pack in packs for name in pack.index.names_between(low, high)}
+        loose = (oid for folder in self._folders for oid in folder.loose.iter_ids(low[0], high[0]))
+        return found | {oid for oid in loose if low <= oid <= high}
+
     def count(self) -> int:
         """Return how many distinct objects there are."""
         packed = sum(len(marks) - sum(marks) for marks in self._packs_and_repeats()[1])

@@ -6,6 +6,8 @@ Nothing of an index is trusted: sizes and the fan-out are checked here, and ever
 from __future__ import annotations
 
 import os
+from bisect import bisect_left
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,6 +51,15 @@ class PackIndex:
     def name(self, position: int) -> bytes:
         """Return the id at *position* among the names."""
         return self.names[position * self.id_size : (position + 1) * self.id_size]
+
+    def names_between(self, low: bytes, high: bytes) -> Iterator[bytes]:
+        """Yield the ids from *low* to *high*, both included, ascending."""
+        first = int(self.fanout[low[0] - 1]) if low[0] else 0
+        for position in range(bisect_left(range(len(self)), low, first, int(self.fanout[low[0]]), key=self.name), len(self)):
+            name = self.name(position)
+            if name > high:
+                return
+            yield name
 
 
 def held_bytes_of(path: Path, id_size: int) -> int:
