@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from siltstone.gitobjects.ledger import Reason as Reason
     from siltstone.gitobjects.object_block import ObjectBlock as ObjectBlock
     from siltstone.gitobjects.object_database import ObjectDatabase as ObjectDatabase
+    from siltstone.gitobjects.object_names import resolve_name as resolve_name
     from siltstone.gitobjects.objects import (
         GitObject as GitObject,
     )
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from siltstone.gitobjects.objects import (
         parse_tag as parse_tag,
     )
-    from siltstone.gitobjects.object_names import resolve_name as resolve_name
     from siltstone.gitobjects.path_names import path_fields as path_fields
     from siltstone.gitobjects.path_names import quote_path as quote_path
     from siltstone.gitobjects.path_names import unquote_path as unquote_path
