@@ -1,13 +1,13 @@
 """Records of git trees: whole trees, what differs between two, and what was not met before."""
 cimport cython
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.string cimport memcmp, memset
+from libc.stdint cimport int64_t, uint8_t, uint64_t
+from libc.string cimport memset
 
 from cursor cimport Cursor
 from id_table cimport IdTable, table_add, table_bytes, table_find, table_grow, table_release
-from tree_record cimport (
-    TREE_CUT, TREE_MODE, TREE_MODE_WIDE, TREE_NAME_EMPTY, TreeRecord, canonical_mode, compare_names, take_record,
-)
+from tree_merge cimport MERGE_ADD, MERGE_DELETE, MERGE_END, TreeMerge, merge_next, merge_start
+from tree_record cimport TreeRecord, canonical_mode, take_record, tree_fault_text
+from tree_window cimport window_whole
 
 from siltstone.core.errors import BudgetExceeded, ConfigError, CorruptDataError
 
@@ -21,16 +21,8 @@ cdef Py_ssize_t _checked_id_size(Py_ssize_t id_size) except -1:
     return id_size
 
 
-cdef object _failure(int fault, Py_ssize_t offset):
-    if fault == TREE_CUT:
-        return CorruptDataError("tree record is cut short", offset=offset)
-    if fault == TREE_MODE:
-        return CorruptDataError("tree record has no octal mode", offset=offset)
-    if fault == TREE_MODE_WIDE:
-        return CorruptDataError("mode of a tree record exceeds 32 bits", offset=offset)
-    if fault == TREE_NAME_EMPTY:
-        return CorruptDataError("tree record has an empty name", offset=offset)
-    return CorruptDataError("name of a tree record holds a slash", offset=offset)
+cdef object _failure(int fault, int64_t offset):
+    return CorruptDataError(tree_fault_text(fault).decode(), offset=offset)
 
 
 cdef void _place(Cursor* cursor, const uint8_t[::1] data) noexcept:
@@ -63,14 +55,17 @@ def parse_entries(const uint8_t[::1] data not None, Py_ssize_t id_size):
     return entries
 
 
-cdef tuple _pair(const TreeRecord* old, const TreeRecord* new, Py_ssize_t id_size):
-    cdef const TreeRecord* named = old if new == NULL else new
+cdef tuple _change(const TreeMerge* merge, int step):
+    """Return what `diff_entries` tells of one step."""
+    cdef bint has_old = step != MERGE_ADD, has_new = step != MERGE_DELETE
+    cdef const TreeRecord* named = &merge.after if has_new else &merge.before
+    cdef Py_ssize_t id_size = merge.new.id_size
     return (
         named.name[:named.name_size],
-        canonical_mode(old.mode) if old != NULL else 0,
-        canonical_mode(new.mode) if new != NULL else 0,
-        old.id[:id_size] if old != NULL else None,
-        new.id[:id_size] if new != NULL else None,
+        canonical_mode(merge.before.mode) if has_old else 0,
+        canonical_mode(merge.after.mode) if has_new else 0,
+        merge.before.id[:id_size] if has_old else None,
+        merge.after.id[:id_size] if has_new else None,
     )
 
 
@@ -79,53 +74,23 @@ def diff_entries(const uint8_t[::1] old not None, const uint8_t[::1] new not Non
 
     A side that has no such entry shows mode 0 and id None.  Modes are canonical, so 100664 and 100644 do not differ.
     A tree and a file of one name are two entries.  Trees out of order give some answer, never an endless one.
-    Raises CorruptDataError with the offset in the tree that holds the fault; ``problem`` says which, old or new.
+    Raises CorruptDataError with the offset in the tree that holds the fault; ``source`` says which, old or new.  What
+    both trees have in common to their end is not judged.
     """
-    cdef Cursor left, right
-    cdef TreeRecord before, after
-    cdef bint has_before = False, has_after = False
-    cdef Py_ssize_t size
-    cdef int fault, order
-    cdef const uint8_t* here
+    cdef TreeMerge merge
+    cdef int step
     cdef list changes = []
     _checked_id_size(id_size)
-    _place(&left, old)
-    _place(&right, new)
+    window_whole(&merge.old, &old[0] if old.shape[0] else NULL, old.shape[0], id_size)
+    window_whole(&merge.new, &new[0] if new.shape[0] else NULL, new.shape[0], id_size)
+    merge_start(&merge)
     while True:
-        if not has_after and right.here < right.end:
-            here = right.here
-            fault = take_record(&right, id_size, &after)
-            if fault < 0:
-                raise _failure(fault, here - &new[0]).within("new tree")
-            size = right.here - here
-            if not has_before and left.end - left.here >= size and memcmp(left.here, here, size) == 0:
-                left.here += size               # the same record on both sides: nearly all of them are
-                continue
-            has_after = True
-        if not has_before and left.here < left.end:
-            here = left.here
-            fault = take_record(&left, id_size, &before)
-            if fault < 0:
-                raise _failure(fault, here - &old[0]).within("old tree")
-            has_before = True
-        if has_before and has_after:
-            order = compare_names(&before, &after)
-        elif has_before:
-            order = -1
-        elif has_after:
-            order = 1
-        else:
+        step = merge_next(&merge)
+        if step == MERGE_END:
             return changes
-        if order < 0:
-            changes.append(_pair(&before, NULL, id_size))
-            has_before = False
-        elif order > 0:
-            changes.append(_pair(NULL, &after, id_size))
-            has_after = False
-        else:
-            if canonical_mode(before.mode) != canonical_mode(after.mode) or memcmp(before.id, after.id, id_size) != 0:
-                changes.append(_pair(&before, &after, id_size))
-            has_before = has_after = False
+        if step < 0:
+            raise _failure(step, merge.fault_offset).within("old tree" if merge.fault_in_old else "new tree")
+        changes.append(_change(&merge, step))
 
 
 @cython.final

@@ -54,6 +54,10 @@ def tree(id_size: int) -> st.SearchStrategy:
 @example((b"1 a\0" + bytes(19), 20))
 @example((b"8 a\0" + bytes(20), 20))
 @example((b"1 a\0" + bytes(20) + b"1", 20))
+@example((b"1 " + b"n" * 8169 + b"\0" + bytes(20), 20))
+@example((b"1 " + b"n" * 8170 + b"\0" + bytes(20), 20))
+@example((b"0" * 9_000 + b"1 a\0" + bytes(20), 20))
+@example((b"1 " + b"/" * 8169 + b"\0" + bytes(20) + b"1", 20))
 def test_compiled_parse_agrees_with_reference(case) -> None:
     assert outcome(kernel.parse_entries, *case) == outcome(reference.parse_entries, *case)
 
@@ -72,6 +76,13 @@ def test_every_truncation_agrees_with_reference(id_size: int) -> None:
 @example((record(0o100644, b"a", bytes(20)) + record(0o40000, b"a", bytes(20)), record(0o40000, b"a", b"1" * 20), 20))
 def test_compiled_diff_agrees_with_reference(case) -> None:
     assert kernel.diff_entries(*case) == reference.diff_entries(*case)
+
+
+def test_what_two_trees_share_to_their_end_is_not_judged() -> None:
+    first, last = record(0o100644, b"a", bytes(20)), record(0o100644, b"z", bytes(20))
+    changed = record(0o100644, b"a", b"\x01" * 20)
+    assert len(kernel.diff_entries(first + last + b"bad", changed + last + b"bad", 20)) == 1
+    assert outcome(kernel.diff_entries, first + last + b"bad", changed + last + b"worse", 20) == len(first + last)
 
 
 @given(st.binary(max_size=60), st.binary(max_size=60))

@@ -5,34 +5,42 @@ from __future__ import annotations
 from siltstone.core.errors import CorruptDataError
 
 Entry = tuple[int, bytes, bytes]
+RECORD_MOST = 8192
+
+
+def parse_record(data: bytes, offset: int, id_size: int) -> tuple[Entry, int]:
+    """Return the record at *offset* and where the next one starts."""
+    piece = data[offset : offset + RECORD_MOST]
+    cut = "longer than 8192 bytes" if offset + RECORD_MOST < len(data) else "cut short"
+    mode, end = 0, 0
+    while True:
+        if end >= len(piece):
+            raise CorruptDataError(cut, offset=offset)
+        digit = piece[end : end + 1]
+        end += 1
+        if digit == b" ":
+            break
+        if digit not in b"01234567":
+            raise CorruptDataError("no octal mode", offset=offset)
+        mode = mode * 8 + int(digit)
+        if mode >= 1 << 32:
+            raise CorruptDataError("mode exceeds 32 bits", offset=offset)
+    if end == 1:
+        raise CorruptDataError("no octal mode", offset=offset)
+    stop = piece.find(b"\0", end)
+    if stop < 0 or stop + 1 + id_size > len(piece):
+        raise CorruptDataError(cut, offset=offset)
+    name = piece[end:stop]
+    if not name or b"/" in name:
+        raise CorruptDataError("bad name", offset=offset)
+    return (mode, name, piece[stop + 1 : stop + 1 + id_size]), offset + stop + 1 + id_size
 
 
 def parse_entries(data: bytes, id_size: int) -> list[Entry]:
     entries, offset = [], 0
     while offset < len(data):
-        mode, end = 0, offset
-        while True:
-            if end >= len(data):
-                raise CorruptDataError("cut short", offset=offset)
-            digit = data[end : end + 1]
-            end += 1
-            if digit == b" ":
-                break
-            if digit not in b"01234567":
-                raise CorruptDataError("no octal mode", offset=offset)
-            mode = mode * 8 + int(digit)
-            if mode >= 1 << 32:
-                raise CorruptDataError("mode exceeds 32 bits", offset=offset)
-        if end == offset + 1:
-            raise CorruptDataError("no octal mode", offset=offset)
-        stop = data.find(b"\0", end)
-        if stop < 0 or stop + 1 + id_size > len(data):
-            raise CorruptDataError("cut short", offset=offset)
-        name = data[end:stop]
-        if not name or b"/" in name:
-            raise CorruptDataError("bad name", offset=offset)
-        entries.append((mode, name, data[stop + 1 : stop + 1 + id_size]))
-        offset = stop + 1 + id_size
+        entry, offset = parse_record(data, offset, id_size)
+        entries.append(entry)
     return entries
 
 
