@@ -5,8 +5,8 @@ from libc.string cimport memset
 
 from cursor cimport Cursor
 from id_table cimport IdTable, table_add, table_bytes, table_find, table_grow, table_release
-from tree_merge cimport MERGE_ADD, MERGE_DELETE, MERGE_END, TreeMerge, merge_next, merge_start
-from tree_record cimport TreeRecord, canonical_mode, take_record, tree_fault_text
+from tree_merge cimport MERGE_END, TreeMerge, merge_change, merge_next, merge_start
+from tree_record cimport TreeRecord, take_record, tree_fault_text
 from tree_window cimport window_whole
 
 from siltstone.core.errors import BudgetExceeded, ConfigError, CorruptDataError
@@ -55,20 +55,6 @@ def parse_entries(const uint8_t[::1] data not None, Py_ssize_t id_size):
     return entries
 
 
-cdef tuple _change(const TreeMerge* merge, int step):
-    """Return what `diff_entries` tells of one step."""
-    cdef bint has_old = step != MERGE_ADD, has_new = step != MERGE_DELETE
-    cdef const TreeRecord* named = &merge.after if has_new else &merge.before
-    cdef Py_ssize_t id_size = merge.new.id_size
-    return (
-        named.name[:named.name_size],
-        canonical_mode(merge.before.mode) if has_old else 0,
-        canonical_mode(merge.after.mode) if has_new else 0,
-        merge.before.id[:id_size] if has_old else None,
-        merge.after.id[:id_size] if has_new else None,
-    )
-
-
 def diff_entries(const uint8_t[::1] old not None, const uint8_t[::1] new not None, Py_ssize_t id_size):
     """Return ``[(name, old mode, new mode, old id, new id)]`` of the entries that differ, in git's tree order.
 
@@ -90,7 +76,7 @@ def diff_entries(const uint8_t[::1] old not None, const uint8_t[::1] new not Non
             return changes
         if step < 0:
             raise _failure(step, merge.fault_offset).within("old tree" if merge.fault_in_old else "new tree")
-        changes.append(_change(&merge, step))
+        changes.append(merge_change(&merge, step))
 
 
 @cython.final

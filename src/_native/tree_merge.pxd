@@ -141,3 +141,16 @@ cdef inline int merge_next(TreeMerge* merge) noexcept nogil:
         if (canonical_mode(merge.before.mode) != canonical_mode(merge.after.mode)
                 or memcmp(merge.before.id, merge.after.id, <size_t>merge.new.id_size) != 0):
             return MERGE_MODIFY
+
+cdef inline tuple merge_change(const TreeMerge* merge, int step):
+    """Return ``(name, old mode, new mode, old id, new id)`` of a step, modes canonical; 0 and None where it is not."""
+    cdef bint has_old = step != MERGE_ADD, has_new = step != MERGE_DELETE
+    cdef const TreeRecord* named = &merge.after if has_new else &merge.before
+    cdef Py_ssize_t id_size = merge.new.id_size
+    return (
+        named.name[:named.name_size],
+        canonical_mode(merge.before.mode) if has_old else 0,
+        canonical_mode(merge.after.mode) if has_new else 0,
+        merge.before.id[:id_size] if has_old else None,
+        merge.after.id[:id_size] if has_new else None,
+    )
