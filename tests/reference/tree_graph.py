@@ -35,5 +35,6 @@ class TreeGraph:
                 found |= self.below(oid)
         return found
 
-    def holding_trees(self, root: bytes, wanted: list[bytes]) -> set[bytes]:
-        return {tree for tree in self.below(root) if self.held(tree) & set(wanted)}
+    def first_positions(self, trees: list[bytes], roots: list[bytes]) -> list[int]:
+        below = [self.below(root) for root in roots]
+        return [next((i for i, found in enumerate(below) if tree in found), -1) for tree in trees]

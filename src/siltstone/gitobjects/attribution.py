@@ -53,8 +53,10 @@ def attribute(
     history = CommitHistory.load(db, tips, progress=progress)  # before the trees: it holds the GIL that their threads need
     graph = _load_graph(db, targets, discover, progress)
     rows = history.ordered_rows("oldest")
-    positions, unread = graph.first_holders(history.root_trees(rows))
+    positions, unread, too_deep = graph.first_holders(history.root_trees(rows))
     _tell_unread(db, unread)
+    if too_deep:
+        db.ledger.add(Reason.UNSUPPORTED, "trees", f"folders over {DEPTH_LIMIT} levels deep")
     by_position: dict[int, list[ObjectId]] = {}
     for target, position in zip(targets, positions, strict=True):
         if position >= 0:
@@ -62,11 +64,11 @@ def attribute(
     found: dict[ObjectId, Context] = {}
     for position, wanted in by_position.items():
         commit = history.record(int(rows[position]))
-        paths = _smallest_paths(db, graph, commit.tree, wanted)
+        paths = _smallest_paths(db, graph, commit.tree, position, wanted)
         for target in wanted:
             if target in paths:
                 found[target] = Context(commit.oid, paths[target])
-            else:
+            elif not too_deep:
                 db.ledger.add(Reason.UNSUPPORTED, target.hex(), "its path is too long or too deep")
     return dict(sorted(found.items()))
 
@@ -97,23 +99,22 @@ def _tell_unread(db: ObjectDatabase, unread: bytes) -> None:
 
 
 def _smallest_paths(
-    db: ObjectDatabase, graph: TreeGraph, root: ObjectId, wanted: Iterable[ObjectId]
+    db: ObjectDatabase, graph: TreeGraph, root: ObjectId, position: int, wanted: Iterable[ObjectId]
 ) -> dict[ObjectId, bytes]:
-    """Return the smallest path of each blob below *root*.
+    """Return the smallest path of each blob below *root*, the tree of the commit at *position*, the first to hold them.
 
-    The smallest path through an entry is its name and the smallest path below it, so each tree is solved once, however
-    often a commit names it.
+    A folder that holds a blob appears with it or later, so only folders that are new in this commit are entered.  The
+    smallest path through an entry is its name and the smallest path below it, so each tree is solved once, however often
+    a commit names it.
     """
     asked = frozenset(wanted)
-    holding = frozenset(graph.holding_trees(root, b"".join(asked)))
     solved: dict[bytes, dict[ObjectId, bytes]] = {}
     entries_of: dict[bytes, list[tuple[int, bytes, bytes]]] = {}
     stack: list[bytes] = [root]
     while stack:
         tree = stack[-1]
         if tree not in entries_of:
-            entries = find_entries(db, ObjectId(tree))
-            entries_of[tree] = [entry for entry in entries if entry[2] in (holding if is_tree(entry[0]) else asked)]
+            entries_of[tree] = _entries_to_follow(db, graph, ObjectId(tree), position, asked)
         below = [oid for mode, _, oid in entries_of[tree] if is_tree(mode) and oid not in entries_of]
         if below:
             stack.append(below[0])
@@ -121,6 +122,17 @@ def _smallest_paths(
         stack.pop()
         solved[tree] = _solve(entries_of[tree], asked, solved)
     return solved.get(root, {})
+
+
+def _entries_to_follow(
+    db: ObjectDatabase, graph: TreeGraph, tree: ObjectId, position: int, asked: frozenset[ObjectId]
+) -> list[tuple[int, bytes, bytes]]:
+    """Return the entries of *tree* that are one of the blobs, or folders that appear first at *position*."""
+    entries = [entry for entry in find_entries(db, tree) if is_tree(entry[0]) or entry[2] in asked]
+    firsts = graph.first_positions(b"".join([oid for _, _, oid in entries]))
+    return [
+        entry for entry, first in zip(entries, firsts, strict=True) if not is_tree(entry[0]) or first == position
+    ]
 
 
 def _solve(
