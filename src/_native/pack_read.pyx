@@ -6,7 +6,7 @@ cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport free, malloc, realloc
+from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcpy
 
 from base_cache cimport BaseCache, CacheSlot, close_cache, find_cached, keep_cached, open_cache
@@ -17,7 +17,7 @@ from pack_entry cimport (
     read_fully, view_pack,
 )
 from pack_faults cimport (
-    BASE_ELSEWHERE, ENTRY_DEEP, ENTRY_IMPLAUSIBLE, NO_MEMORY, READ_FAILED, TOO_LARGE, fault_text,
+    BASE_ELSEWHERE, ENTRY_CYCLE, ENTRY_DEEP, ENTRY_IMPLAUSIBLE, NO_MEMORY, READ_FAILED, TOO_LARGE, fault_text,
 )
 
 from siltstone.core.errors import BudgetExceeded, ConfigError, CorruptDataError
@@ -48,6 +48,7 @@ cdef class PackReader:
     cdef Bytes _compressed, _delta
     cdef int32_t* _chain
     cdef Py_ssize_t _chain_room
+    cdef int32_t* _dead_ends    # by rank; NULL until a chain fails. 0: not known; a PackFault; else 1 + the last rank in the pack
     cdef Py_ssize_t _limit
     cdef bint _busy
     cdef uint8_t _nothing       # an address for content of size 0
@@ -79,6 +80,7 @@ cdef class PackReader:
         free(self._compressed.data)
         free(self._delta.data)
         free(self._chain)
+        free(self._dead_ends)
 
     def __len__(self):
         return self._pack.count
@@ -178,9 +180,13 @@ cdef class PackReader:
             if kept is not NULL:
                 result[0] = Decoded(data=kept.data, size=kept.size, kind=kept.kind, cached=True)
                 break
+            if self._dead_ends is not NULL and self._dead_ends[at] < 0:
+                return self._dead_ends[at]
+            if self._dead_ends is not NULL and self._dead_ends[at] > 0 and outer.data is NULL:
+                at = self._dead_ends[at] - 1
             status = self._climb(&at, depth, outer, result)
             if status < 0:
-                return status
+                return self._remember(status, depth) if outer.data is NULL else status
             if status == 0:
                 break
             depth += 1
@@ -196,6 +202,29 @@ cdef class PackReader:
                 return status
             result[0] = step
         return 0
+
+    cdef int _remember(self, int status, Py_ssize_t depth) noexcept nogil:
+        """Note for the whole chain where it ends, else chains that fail cost the square of their length; the fault."""
+        cdef Py_ssize_t i
+        cdef int32_t end = <int32_t>status
+        if status == NO_MEMORY or status == READ_FAILED:
+            return status
+        if self._dead_ends is NULL:
+            self._dead_ends = <int32_t*>calloc(<size_t>self._pack.count, sizeof(int32_t))
+            if self._dead_ends is NULL:
+                return status
+        if status == BASE_ELSEWHERE or status == TOO_LARGE:
+            end = self._chain[depth] + 1
+        elif status == ENTRY_DEEP:
+            for i in range(depth):
+                if self._chain[i] == self._chain[depth]:
+                    end = ENTRY_CYCLE
+                    break
+            else:               # entries further on are not too deep themselves
+                depth = 0
+        for i in range(depth + 1):
+            self._dead_ends[self._chain[i]] = end
+        return status if end > 0 else end
 
     cdef int _climb(self, Py_ssize_t* at, Py_ssize_t depth, const Decoded* outer, Decoded* result) noexcept nogil:
         """Look at one entry: 1 where it is a delta (*at* moves to its base), 0 where *result* now holds the root."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from siltstone._native.inflate import inflate_exact
 from siltstone.core.errors import BudgetExceeded, CorruptDataError
 from siltstone.gitobjects.ids import HashAlgorithm, Kind, ObjectId
+from siltstone.gitobjects.ledger import CoverageLedger, Reason
 from siltstone.gitobjects.small_files import read_small_file
 
 _HEADER = re.compile(rb"(commit|tree|blob|tag) (0|[1-9][0-9]{0,18})\0")
@@ -22,10 +23,13 @@ _KINDS = {kind.label: kind for kind in Kind}
 class LooseObjects:
     """The loose objects of one object folder; keeps no state, so threads share it."""
 
-    __slots__ = ("_digits", "_folder", "_limit")
+    __slots__ = ("_digits", "_folder", "_ledger", "_limit")
 
-    def __init__(self, folder: Path, algorithm: HashAlgorithm, *, limit_bytes: int) -> None:
-        """*limit_bytes* bounds one object."""
+    def __init__(
+        self, folder: Path, algorithm: HashAlgorithm, *, limit_bytes: int, ledger: CoverageLedger | None = None
+    ) -> None:
+        """*limit_bytes* bounds one object; folders that the system refuses to list go to *ledger*, or raise."""
+        self._ledger = ledger
         self._folder, self._digits, self._limit = folder, algorithm.size * 2, limit_bytes
 
     def path_of(self, oid: ObjectId) -> Path:
@@ -42,6 +46,11 @@ class LooseObjects:
             try:
                 names = sorted(os.listdir(self._folder / f"{prefix:02x}"))
             except (FileNotFoundError, NotADirectoryError):
+                continue
+            except OSError as error:
+                if self._ledger is None:
+                    raise
+                self._ledger.add(Reason.UNREADABLE, os.fsencode(self._folder / f"{prefix:02x}"), str(error))
                 continue
             for name in names:
                 if len(name) == self._digits - 2 and re.fullmatch("[0-9a-f]+", name):
@@ -84,7 +93,7 @@ class LooseObjects:
         try:
             return read_small_file(path, limit)
         except CorruptDataError:
-            size = os.stat(path).st_size
+            size = os.lstat(path).st_size
             if size > limit:
                 raise BudgetExceeded("object", limit_bytes=self._limit, needed_bytes=size) from None
             raise

@@ -35,7 +35,9 @@ __all__ = ["GitObject", "ObjectBlock", "ObjectDatabase"]
 
 _BLOCK_BYTES = 8 * MIB  # of a walk; half of the budget "objects" where that is less
 _LARGEST_CACHE = 96 * MIB  # bases kept by random reads, as git's core.deltaBaseCacheLimit
-_MOST_BASE_HOPS = 64  # deltas whose base lies in another source whose base lies in another …
+# Bases looked up in other sources for one object, all its copies together: were it a depth, packs that name each other as
+# sources of bases, each several times, would be read a number of times that is exponential in it.
+_MOST_BASE_HOPS = 64
 
 
 class ObjectDatabase:
@@ -120,9 +122,9 @@ class ObjectDatabase:
     def find(self, oid: ObjectId) -> GitObject | None:
         """Return an object, or None where it is absent; raises as `read` does otherwise."""
         with self._lock:
-            found = self._read(oid, 0)
+            found = self._read(oid)
             if found is None and self._rescan():
-                found = self._read(oid, 0)
+                found = self._read(oid)
         return None if found is None else GitObject(oid, *found)
 
     def header(self, oid: ObjectId) -> tuple[Kind, int]:
@@ -152,14 +154,17 @@ class ObjectDatabase:
         """Return the copy that another source than *pack* holds, or None; damage there is no news."""
         with self._lock:
             try:
-                found = self._read(oid, 0, without=pack)
-            except (CorruptDataError, BudgetExceeded):
+                found = self._read(oid, without=pack)
+            except (CorruptDataError, BudgetExceeded, OSError):
                 found = None
         return None if found is None else GitObject(oid, *found)
 
-    def _read(self, oid: ObjectId, hops: int, without: PackFile | None = None) -> tuple[Kind, bytes] | None:
-        """Return the first copy that can be decoded; the first damage is raised where none can."""
-        failure: SiltstoneError | None = None
+    def _read(
+        self, oid: ObjectId, hops: Iterator[int] | None = None, without: PackFile | None = None
+    ) -> tuple[Kind, bytes] | None:
+        """Return the first copy that can be decoded; the first damage is raised where none can. *hops* are used up."""
+        failure: SiltstoneError | OSError | None = None
+        hops = iter(range(_MOST_BASE_HOPS)) if hops is None else hops
         for place, pack in enumerate(self._lookup):
             if pack is without:
                 continue
@@ -167,7 +172,7 @@ class ObjectDatabase:
                 found = self._read_packed(pack, oid, hops)
             except FileNotFoundError:
                 continue
-            except (CorruptDataError, BudgetExceeded) as error:
+            except (CorruptDataError, BudgetExceeded, OSError) as error:
                 failure = failure or error
                 continue
             if found is not None:
@@ -177,7 +182,7 @@ class ObjectDatabase:
         for folder in self._folders:
             try:
                 found = folder.loose.read(oid)
-            except (CorruptDataError, BudgetExceeded) as error:
+            except (CorruptDataError, BudgetExceeded, OSError) as error:
                 failure = failure or error
                 continue
             if found is not None:
@@ -186,11 +191,11 @@ class ObjectDatabase:
             raise failure
         return None
 
-    def _read_packed(self, pack: PackFile, oid: ObjectId, hops: int) -> tuple[Kind, bytes] | None:
+    def _read_packed(self, pack: PackFile, oid: ObjectId, hops: Iterator[int]) -> tuple[Kind, bytes] | None:
         found = pack.read(oid)
         if found is None or isinstance(found, tuple):
             return found
-        base = self._read(found, hops + 1) if hops < _MOST_BASE_HOPS else None
+        base = self._read(found, hops) if next(hops, None) is not None else None
         if base is None:
             problem = f"base {found.hex()} of the delta {oid.hex()} is missing"
             raise CorruptDataError(problem, source=os.fspath(pack.path))

@@ -13,6 +13,7 @@ from siltstone.gitobjects.ledger import CoverageLedger, Reason
 from siltstone.gitobjects.loose import LooseObjects
 from siltstone.gitobjects.pack_file import DescriptorPool, PackFile
 from siltstone.gitobjects.pack_index import held_bytes_of
+from siltstone.gitobjects.small_files import require_regular
 
 _CLOCK_STEP_NS = 2_000_000_000  # a folder changed this recently may change again without a new time stamp
 
@@ -24,7 +25,7 @@ class ObjectFolder:
         self, path: Path, algorithm: HashAlgorithm, budget: Budget, ledger: CoverageLedger, pool: DescriptorPool
     ) -> None:
         self.path = path
-        self.loose = LooseObjects(path, algorithm, limit_bytes=budget.limit("object"))
+        self.loose = LooseObjects(path, algorithm, limit_bytes=budget.limit("object"), ledger=ledger)
         self.packs: list[PackFile] = []
         self._algorithm, self._budget, self._ledger, self._pool = algorithm, budget, ledger, pool
         self._reserved: dict[Path, int] = {}
@@ -69,8 +70,10 @@ class ObjectFolder:
         return changed
 
     def _open(self, path: Path) -> PackFile | None:
-        """Return the pack, or None where it vanished meanwhile or is damaged (then the ledger knows)."""
+        """Return the pack, or None where it vanished meanwhile, or is damaged or out of reach (then the ledger knows)."""
         try:
+            require_regular(path.with_suffix(".idx"))
+            require_regular(path)
             held = held_bytes_of(path.with_suffix(".idx"), self._algorithm.size)
             self._budget.reserve("pack_index", held)
             self._reserved[path] = held
@@ -81,6 +84,10 @@ class ObjectFolder:
             self._release(path)
             self._refused.add(path)
             self._ledger.add(Reason.CORRUPT, os.fsencode(path), str(error))
+        except OSError as error:
+            self._release(path)
+            self._refused.add(path)
+            self._ledger.add(Reason.UNREADABLE, os.fsencode(path), str(error))
         return None
 
     def _release(self, path: Path) -> None:

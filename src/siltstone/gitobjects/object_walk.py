@@ -163,13 +163,15 @@ def _iter_readable(oids: Iterator[ObjectId], sources: WalkSources, options: Walk
     """Yield what can be read one by one; the rest goes to the ledger."""
     for oid in oids:
         options.progress.advance()
-        failure: SiltstoneError
+        failure: SiltstoneError | OSError
         try:
             found = sources.find(oid)
         except BudgetExceeded as error:
             reason, failure = Reason.OVERSIZE, error
         except CorruptDataError as error:
             reason, failure = Reason.CORRUPT, error
+        except OSError as error:
+            reason, failure = Reason.UNREADABLE, error
         else:
             if found is None:
                 options.ledger.add(Reason.MISSING, oid.hex(), "vanished while it was read")

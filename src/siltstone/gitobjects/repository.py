@@ -14,7 +14,7 @@ from pathlib import Path
 
 from siltstone.core.errors import CorruptDataError, NotFoundError, UnsupportedError
 from siltstone.gitobjects.ids import ALGORITHMS, SHA1, HashAlgorithm
-from siltstone.gitobjects.small_files import read_small_file
+from siltstone.gitobjects.small_files import path_named_in, read_small_file
 
 _MOST_HOPS = 8  # `.git` files that point to `.git` files; git writes one
 _MOST_CONFIG_BYTES = 1 << 22
@@ -85,7 +85,7 @@ def common_dir_of(git_dir: Path) -> Path:
     text = read_small_file(git_dir / "commondir")
     if text is None:
         return git_dir
-    return Path(os.path.normpath(git_dir / os.fsdecode(text.rstrip(b"\r\n"))))
+    return Path(os.path.normpath(path_named_in(text.rstrip(b"\r\n"), git_dir, git_dir / "commondir")))
 
 
 def _follow_git_file(path: Path) -> Path | None:
@@ -97,7 +97,7 @@ def _follow_git_file(path: Path) -> Path | None:
             return None
         if text is None or not text.startswith(b"gitdir:"):
             return None
-        path = Path(os.path.realpath(path.parent / os.fsdecode(text[7:].strip(b" \r\n"))))
+        path = Path(os.path.realpath(path_named_in(text[7:].strip(b" \r\n"), path.parent, path)))
         if path.is_dir():
             return path if is_git_dir(path) else None
     return None
@@ -122,10 +122,10 @@ def _work_tree(git_dir: Path, common: Path, found: Path | None, settings: dict[s
     if git_dir != common:
         text = read_small_file(git_dir / "gitdir")
         if text is not None:
-            return Path(os.path.realpath(git_dir / os.fsdecode(text.strip()))).parent
+            return Path(os.path.realpath(path_named_in(text.strip(), git_dir, git_dir / "gitdir"))).parent
         return found
     if "core.worktree" in settings:
-        return Path(os.path.realpath(git_dir / settings["core.worktree"]))
+        return Path(os.path.realpath(path_named_in(os.fsencode(settings["core.worktree"]), git_dir, common / "config")))
     bare = settings.get("core.bare", "").lower() in ("true", "yes", "on", "1")
     return None if bare else found
 

@@ -1,12 +1,26 @@
-"""Small files of a repository that somebody else wrote: regular, bounded, or not read at all."""
+"""Files of a repository that somebody else wrote: regular, small ones bounded, or not read at all."""
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
 
 from siltstone.core.errors import CorruptDataError
+
+
+def require_regular(path: Path) -> None:
+    """Raise CorruptDataError where *path* is no regular file: to open a pipe would wait for ever. Follows links."""
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise CorruptDataError("not a regular file", source=os.fspath(path))
+
+
+def path_named_in(text: bytes, folder: Path, source: Path) -> Path:
+    """Return the path that the file *source* names, relative to *folder*. Raises CorruptDataError for one with a NUL."""
+    if b"\0" in text:
+        raise CorruptDataError("a path with a NUL", source=os.fspath(source), offset=text.index(b"\0"))
+    return folder / os.fsdecode(text)
 
 
 def read_small_file(path: Path, limit_bytes: int = 1 << 16) -> bytes | None:
@@ -18,6 +32,10 @@ def read_small_file(path: Path, limit_bytes: int = 1 << 16) -> bytes | None:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise CorruptDataError("links that lead to each other", source=os.fsdecode(path)) from None
     try:
         status = os.fstat(descriptor)
         if stat.S_ISDIR(status.st_mode):
