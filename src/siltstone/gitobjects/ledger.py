@@ -1,4 +1,7 @@
-"""The coverage ledger: what could not be read, counted by reason, so that a partial result never looks whole."""
+"""The coverage ledger: what could not be read, counted by reason, so that a partial result never looks whole.
+
+Notes stand beside the gaps: what was passed over without loss, such as a damaged accelerator.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,14 @@ from enum import StrEnum
 from typing import Any
 
 _EXAMPLES_PER_REASON = 20  # enough to find the cause; the counts stay exact
+_MOST_NOTES = 1_000
 
 
 class Reason(StrEnum):
     """Why something was not read."""
 
-    MISSING = "missing"  # named by another object, in no pack and not loose (partial clone, damage)
+    MISSING = "missing"  # named by another object, in no pack and not loose: damage
+    PROMISED = "promised"  # left out of a partial clone on purpose: whoever it was cloned from has it
     CORRUPT = "corrupt"  # its bytes do not follow the format
     OVERSIZE = "oversize"  # larger than the budget for one item
     SHALLOW_BOUNDARY = "shallow-boundary"  # a commit whose parents were cut off by a shallow clone
@@ -43,7 +48,20 @@ class CoverageLedger:
     def __init__(self) -> None:
         self._counts: dict[Reason, int] = {}
         self._examples: dict[Reason, list[Gap]] = {}
+        self._notes: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
+
+    def note(self, what: bytes | str, detail: str) -> None:
+        """Tell that *what*, which only makes reading faster, was ignored because of *detail*; the result stays complete."""
+        name = what.decode("utf-8", "backslashreplace") if isinstance(what, bytes) else what
+        with self._lock:
+            if len(self._notes) < _MOST_NOTES:
+                self._notes.add((name, detail))
+
+    def notes(self) -> list[tuple[str, str]]:
+        """Return what was ignored without loss and why, sorted; each once, at most 1,000."""
+        with self._lock:
+            return sorted(self._notes)
 
     def add(self, reason: Reason, what: bytes | str, detail: str = "") -> None:
         """Note that *what* was not read because of *reason*."""
@@ -60,6 +78,8 @@ class CoverageLedger:
                 self._counts[reason] = self._counts.get(reason, 0) + count
             for gap in other.examples():
                 self._keep(gap)
+        for what, detail in other.notes():
+            self.note(what, detail)
 
     @classmethod
     def restore(cls, told: Mapping[str, Any]) -> CoverageLedger:
@@ -68,6 +88,7 @@ class CoverageLedger:
         ledger._counts = {Reason(name): int(count) for name, count in told["counts"].items()}
         for gap in told["examples"]:
             ledger._keep(Gap(Reason(gap["reason"]), gap["what"], gap["detail"]))
+        ledger._notes = {(note["what"], note["detail"]) for note in told.get("notes", ())}
         return ledger
 
     def _keep(self, gap: Gap) -> None:
@@ -90,9 +111,11 @@ class CoverageLedger:
         return [gap for reason in sorted(self._examples) for gap in self._examples[reason]]
 
     def as_dict(self) -> dict[str, object]:
-        """Return ``complete``, ``counts`` by reason and ``examples``."""
-        return {
+        """Return ``complete``, ``counts`` by reason, ``examples``, and ``notes`` where there are any."""
+        notes = [{"what": what, "detail": detail} for what, detail in self.notes()]
+        told: dict[str, object] = {
             "complete": self.complete,
             "counts": {str(reason): count for reason, count in self.counts().items()},
             "examples": [{"reason": str(gap.reason), "what": gap.what, "detail": gap.detail} for gap in self.examples()],
         }
+        return told | {"notes": notes} if notes else told

@@ -30,6 +30,7 @@ from siltstone.gitobjects.pack_file import DescriptorPool, PackFile
 from siltstone.gitobjects.refs import References
 from siltstone.gitobjects.repository import Repository, open_repository
 from siltstone.gitobjects.spill_arena import SpillArena, SpillPlace
+from siltstone.gitobjects.substitutes import find_replacements, read_grafts
 
 __all__ = ["GitObject", "ObjectBlock", "ObjectDatabase"]
 
@@ -55,6 +56,7 @@ class ObjectDatabase:
         self.ledger = ledger
         self.budget = budget
         self._references = References(repository, ledger)
+        self._replaces = repository.replaces
         self._lock = threading.RLock()
         self._spill = SpillPlace(budget, repository.algorithm.size, spill_dir, spill_bytes)
         self._pool = DescriptorPool(min(_LARGEST_CACHE, budget.limit("objects") // 4))
@@ -289,7 +291,7 @@ class ObjectDatabase:
     def refs(self) -> dict[bytes, ObjectId]:
         """Return every reference below ``refs/`` with its object, sorted by name.
 
-        Raises UnsupportedError where they are kept as reftable.
+        Raises UnsupportedError where they are kept as reftable and no git of 2.45 or later is installed to list them.
         """
         return self._references.all()
 
@@ -300,3 +302,15 @@ class ObjectDatabase:
     def shallow_commits(self) -> frozenset[ObjectId]:
         """Return the commits whose parents a shallow clone cut off."""
         return self._references.shallow_commits()
+
+    def heads(self) -> dict[bytes, ObjectId]:
+        """Return HEAD of this worktree and of every other, by git's names for them; what is not born is left out."""
+        return self._references.heads()
+
+    def grafts(self) -> dict[ObjectId, tuple[ObjectId, ...]]:
+        """Return the parents that ``info/grafts`` gives to commits in place of their own."""
+        return read_grafts(self.common_dir, self.algorithm, self.ledger)
+
+    def replacements(self) -> dict[ObjectId, ObjectId]:
+        """Return which object git shows in place of which (git-replace); none where ``core.useReplaceRefs`` is off."""
+        return find_replacements(self.refs(), self.algorithm, self.ledger) if self._replaces else {}

@@ -1,6 +1,7 @@
-"""References: loose files, ``packed-refs``, symbolic ones, HEAD (gitrepository-layout, git-pack-refs).
+"""References: loose files, ``packed-refs``, symbolic ones, HEAD of every worktree (gitrepository-layout, git-pack-refs).
 
-Names are bytes. A reference that does not parse goes to the ledger and is left out, as git does, warning.
+Names are bytes. A reference that does not parse goes to the ledger and is left out, as git does, warning. Formats other than
+files (reftable) are read by the installed git.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from siltstone.core.errors import CorruptDataError, UnsupportedError
+from siltstone.core.errors import CorruptDataError
+from siltstone.gitobjects.git_program import list_references
 from siltstone.gitobjects.ids import ObjectId
 from siltstone.gitobjects.ledger import CoverageLedger, Reason
 from siltstone.gitobjects.repository import Repository
@@ -19,6 +21,7 @@ _MOST_SYMBOLIC_STEPS = 5  # as git
 _MOST_NESTING = 64  # folders below refs/
 _MOST_PACKED_BYTES = 1 << 30
 _MOST_SHALLOW_BYTES = 1 << 28
+_MOST_WORKTREES = 4096
 _PER_WORKTREE = (b"refs/bisect/", b"refs/worktree/", b"refs/rewritten/")
 
 
@@ -32,9 +35,11 @@ class References:
     def all(self) -> dict[bytes, ObjectId]:
         """Return every reference below ``refs/`` with its object, sorted by name; symbolic ones are followed.
 
-        Raises UnsupportedError where references are kept as reftable.
+        Raises UnsupportedError where they are kept as reftable and no git is installed that reads it.
         """
-        self._refuse_reftable()
+        if not self._are_files:
+            listed = self._listed(self._repository.git_dir)
+            return {name: oid for name, oid in sorted(listed.items()) if name.startswith(b"refs/")}
         packed = self._packed()
         found = dict(packed)
         for name, text in self._loose():
@@ -49,15 +54,54 @@ class References:
     def head(self) -> ObjectId | None:
         """Return the commit of HEAD, or None where its branch is not born.
 
-        Raises CorruptDataError where HEAD is neither an object id nor a reference, UnsupportedError for reftable.
+        Raises CorruptDataError where HEAD is neither an object id nor a reference, UnsupportedError as `all` does.
         """
-        self._refuse_reftable()
-        text = self._read(b"HEAD")
+        return self._head_in(self._repository.git_dir)
+
+    def heads(self) -> dict[bytes, ObjectId]:
+        """Return HEAD of this worktree and of all others, by git's names for them, ``worktrees/<name>/HEAD``; what is not
+        born is left out. Together with `all` they are where ``git rev-list --all`` starts."""
+        repository = self._repository
+        folders = {b"HEAD": repository.git_dir}
+        if repository.git_dir != repository.common_dir:
+            folders[b"main-worktree/HEAD"] = repository.common_dir
+        for folder in self._worktree_folders():
+            if folder != repository.git_dir:
+                folders[b"worktrees/" + os.fsencode(folder.name) + b"/HEAD"] = folder
+        found = {}
+        for name, folder in folders.items():
+            try:
+                oid = self._head_in(folder)
+            except CorruptDataError as error:
+                if name == b"HEAD":
+                    raise
+                self._ledger.add(Reason.CORRUPT, name, error.problem)
+                continue
+            if oid is not None:
+                found[name] = oid
+        return found
+
+    def _worktree_folders(self) -> list[Path]:
+        """Return the folders that linked worktrees have in the common one, by name."""
+        root = self._repository.common_dir / "worktrees"
+        try:
+            with os.scandir(root) as entries:
+                names = sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        if len(names) > _MOST_WORKTREES:
+            self._ledger.add(Reason.UNSUPPORTED, os.fspath(root), f"more than {_MOST_WORKTREES} worktrees")
+        return [root / name for name in names[:_MOST_WORKTREES] if (root / name / "HEAD").is_file()]
+
+    def _head_in(self, git_dir: Path) -> ObjectId | None:
+        if not self._are_files:
+            return self._listed(git_dir).get(b"HEAD")
+        text = self._read(b"HEAD", git_dir)
         if text is None:
-            raise CorruptDataError("HEAD is missing", source=os.fspath(self._repository.git_dir))
-        oid = self._resolve_text(text, self._packed(), _MOST_SYMBOLIC_STEPS)
+            raise CorruptDataError("HEAD is missing", source=os.fspath(git_dir))
+        oid = self._resolve_text(text, self._packed(), _MOST_SYMBOLIC_STEPS, git_dir)
         if oid is None and not text.startswith(b"ref:"):
-            raise CorruptDataError("HEAD is not a reference", source=os.fspath(self._repository.git_dir / "HEAD"))
+            raise CorruptDataError("HEAD is not a reference", source=os.fspath(git_dir / "HEAD"))
         return oid
 
     def shallow_commits(self) -> frozenset[ObjectId]:
@@ -72,10 +116,20 @@ class References:
             commits.add(oid)
         return frozenset(commits)
 
-    def _refuse_reftable(self) -> None:
-        storage = self._repository.ref_storage
-        if storage != "files":
-            raise UnsupportedError(f"references kept as {storage!r}", source=os.fspath(self._repository.common_dir))
+    @property
+    def _are_files(self) -> bool:
+        return self._repository.ref_storage == "files"
+
+    def _listed(self, git_dir: Path) -> dict[bytes, ObjectId]:
+        """Return what git lists, for formats other than files."""
+        found = {}
+        for name, digits in list_references(git_dir, self._repository.ref_storage).items():
+            oid = self._parse_id(digits)
+            if oid is None:
+                self._ledger.add(Reason.CORRUPT, name, "reference is not an object id")
+            else:
+                found[name] = oid
+        return found
 
     def _parse_id(self, text: bytes) -> ObjectId | None:
         if len(text) != self._digits:
@@ -86,7 +140,9 @@ class References:
             return None
         return ObjectId(digest) if len(digest) * 2 == self._digits else None
 
-    def _resolve_text(self, text: bytes, packed: dict[bytes, ObjectId], steps: int) -> ObjectId | None:
+    def _resolve_text(
+        self, text: bytes, packed: dict[bytes, ObjectId], steps: int, git_dir: Path | None = None
+    ) -> ObjectId | None:
         """Return the object behind the content of a reference file, or None."""
         for _ in range(steps):
             if not text.startswith(b"ref:"):
@@ -94,18 +150,22 @@ class References:
             name = text[4:].strip()
             if not _is_safe(name):
                 return None
-            target = self._read(name)
+            target = self._read(name, git_dir)
             if target is None:
                 return packed.get(name)
             text = target
         return None
 
-    def _read(self, name: bytes) -> bytes | None:
-        """Return the content of the loose reference *name*, from the linked worktree where it belongs there."""
+    def _read(self, name: bytes, git_dir: Path | None = None) -> bytes | None:
+        """Return the content of the loose reference *name*; what belongs to a worktree comes from *git_dir*, ours if None."""
         repository = self._repository
         private = not name.startswith(b"refs/") or name.startswith(_PER_WORKTREE)
-        path = (repository.git_dir if private else repository.common_dir) / os.fsdecode(name)
+        path = ((git_dir or repository.git_dir) if private else repository.common_dir) / os.fsdecode(name)
         try:
+            if path.is_symlink():  # how git before 2005 and core.preferSymlinkRefs write "ref:"
+                target = os.fsencode(os.readlink(path))
+                if target.startswith(b"refs/"):
+                    return b"ref: " + target
             return read_small_file(path)
         except CorruptDataError as error:
             self._ledger.add(Reason.CORRUPT, name, str(error))

@@ -21,9 +21,12 @@ _MOST_CONFIG_BYTES = 1 << 22
 # Extensions under which objects and refs are still read the way this module says (git's setup.c).
 _KNOWN_EXTENSIONS = frozenset({
     "noop", "noop-v1", "preciousobjects", "partialclone", "worktreeconfig", "objectformat", "refstorage",
-    "compatobjectformat", "relativeworktrees",
+    "compatobjectformat", "relativeworktrees", "submodulepathconfig",
 })  # fmt: skip
-_VERSION_ONE_ONLY = frozenset({"noop-v1", "objectformat", "refstorage", "compatobjectformat", "relativeworktrees"})
+_VERSION_ONE_ONLY = frozenset({
+    "noop-v1", "objectformat", "refstorage", "compatobjectformat", "relativeworktrees", "submodulepathconfig",
+})  # fmt: skip
+_FALSE = ("false", "no", "off", "0", "")
 _SECTION = re.compile(rb'\s*\[\s*([A-Za-z0-9.-]+)\s*(?:"((?:[^"\\]|\\.)*)")?\s*\]')
 _SETTING = re.compile(rb"\s*([A-Za-z][A-Za-z0-9-]*)\s*(?:=(.*))?$", re.DOTALL)
 
@@ -37,6 +40,7 @@ class Repository:
     work_tree: Path | None
     algorithm: HashAlgorithm
     ref_storage: str
+    replaces: bool = True  # whether replace references count
 
     @property
     def objects_dir(self) -> Path:
@@ -108,12 +112,16 @@ def _describe(git_dir: Path, work_tree: Path | None) -> Repository:
     common = Path(os.path.realpath(common_dir_of(git_dir)))
     settings = read_settings(common / "config")
     _check_format(settings, common)
+    if settings.get("extensions.worktreeconfig", "false").lower() not in _FALSE:
+        private = read_settings(git_dir / "config.worktree")
+        settings |= {key: value for key, value in private.items() if key in ("core.bare", "core.worktree")}
     name = settings.get("extensions.objectformat", SHA1.name).lower()
     if name not in ALGORITHMS:
         raise UnsupportedError(f"object format {name!r}", source=os.fspath(common))
     return Repository(
         git_dir, common, _work_tree(git_dir, common, work_tree, settings), ALGORITHMS[name],
-        settings.get("extensions.refstorage", "files").lower(),
+        settings.get("extensions.refstorage", "files"),
+        settings.get("core.usereplacerefs", "true").lower() not in _FALSE,
     )  # fmt: skip
 
 
