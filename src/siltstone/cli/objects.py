@@ -32,4 +32,4 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     from siltstone.gitobjects.object_database import ObjectDatabase
 
     with ObjectDatabase.open(arguments.repo, budget=budget_of(arguments)) as db:
-        return _ACTIONS[arguments.action][0].run(db, arguments, terminal)
+        return int(_ACTIONS[arguments.action][0].run(db, arguments, terminal))
