@@ -109,6 +109,11 @@ class ObjectDatabase:
         return self._spill.arena()
 
     @property
+    def folders(self) -> tuple[ObjectFolder, ...]:
+        """The object folders, the own one first, then alternates."""
+        return tuple(self._folders)
+
+    @property
     def partial(self) -> bool:
         """Whether this is a partial clone, where objects may be missing on purpose."""
         return any(folder.promisor for folder in self._folders)
