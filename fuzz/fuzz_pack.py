@@ -12,7 +12,7 @@ from fuzz.mutation import run
 
 from siltstone._native.inflate import capsule
 from siltstone._native.pack_read import PackReader
-from siltstone._native.pack_walk import PackWalker
+from siltstone._native.pack_walk import PackForest, PackWalker
 from siltstone.core.errors import CorruptDataError
 from siltstone.gitobjects.pack_index import PackIndex, read_pack_index
 from tests.reference import pack_read as reference
@@ -45,11 +45,12 @@ def check(body: bytes) -> None:
 
 
 def walk(index: PackIndex, descriptor: int, end: int) -> set[bytes]:
-    walker = PackWalker(
+    forest = PackForest(
         index.names, index.fanout.data, index.offsets.data, index.order.data, index.ranks.data, id_size=20, end=end,
-        descriptor=descriptor, limit_bytes=1 << 20, live_bytes=200, inflate=capsule(),
+        descriptor=descriptor,
     )
-    walker.select(b"\1" * len(index))
+    walker = PackWalker(forest, limit_bytes=1 << 20, live_bytes=200, inflate=capsule(), deltas=True)
+    forest.select(b"\1" * len(index), segment_bytes=1, children=True)
     found = set()
     while (columns := walker.next_block(100)) is not None:
         oids = columns[4]

@@ -1,11 +1,11 @@
-"""The decode-once walk alone. A change outside src/_native/pack_walk.pyx, walk_state.pxd, pack_forest.pxd, pack_entry.pxd,
+"""The decode-once walk alone. A change outside src/_native/pack_walk.pyx, walk_*.pxd, pack_forest.pxd, pack_entry.pxd,
 delta_ops.pxd and inflate.pyx should not move these."""
 
 import os
 import shutil
 
 from siltstone._native.inflate import capsule
-from siltstone._native.pack_walk import PackWalker
+from siltstone._native.pack_walk import PackForest, PackWalker
 from siltstone.gitobjects.pack_index import read_pack_index
 
 from .packs import make_repository
@@ -28,25 +28,29 @@ class Walk:
         os.close(self.descriptor)
         shutil.rmtree(self.folder)
 
-    def open_walker(self, live_bytes: int) -> PackWalker:
+    def open_forest(self) -> PackForest:
         index = self.index
-        return PackWalker(
+        return PackForest(
             index.names, index.fanout.data, index.offsets.data, index.order.data, index.ranks.data, id_size=20,
-            end=self.end, descriptor=self.descriptor, limit_bytes=1 << 28, live_bytes=live_bytes, inflate=capsule(),
+            end=self.end, descriptor=self.descriptor,
         )
 
-    def walk(self, live_bytes: int) -> PackWalker:
-        walker = self.open_walker(live_bytes)
-        walker.select(b"\1" * len(self.index))
+    def walk(self, live_bytes: int, *, deltas: bool = False) -> PackWalker:
+        forest = self.open_forest()
+        forest.select(b"\1" * len(self.index), children=deltas)
+        walker = PackWalker(forest, limit_bytes=1 << 28, live_bytes=live_bytes, inflate=capsule(), deltas=deltas)
         while walker.next_block(1 << 16) is not None:
             pass
         return walker
 
     def time_headers(self, live_bytes: int) -> None:
-        self.open_walker(live_bytes)
+        self.open_forest()
 
     def time_walk(self, live_bytes: int) -> None:
         self.walk(live_bytes)
+
+    def time_walk_with_deltas(self, live_bytes: int) -> None:
+        self.walk(live_bytes, deltas=True)
 
     def peakmem_walk(self, live_bytes: int) -> None:
         self.walk(live_bytes)

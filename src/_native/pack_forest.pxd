@@ -1,5 +1,5 @@
-"""The delta forest of one pack: who is whose base, by rank, from one pass over the entry headers."""
-from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t
+"""The delta forest of one pack: who is whose base, by rank, from one pass over the entry headers.  Read-only once made."""
+from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 
 from pack_entry cimport (
@@ -12,36 +12,35 @@ cdef enum:
     UNRESOLVED = 0              # a kind that is not known: the entry or a base of it is at fault, or its base is elsewhere
     DELTA = 6                   # during the scan: the kind is that of the parent
     VISITING = 7                # during the scan: on the chain that is being followed
-    WANTED = 1                  # state: to be handed out
-    NEEDED = 2                  # state: wanted, or a base of what is
 
 cdef struct Forest:
     uint8_t* kinds              # by rank: 1-4, or UNRESOLVED
     int8_t* status              # by rank: 0, or the PackFault behind UNRESOLVED
-    uint8_t* state              # by rank: WANTED, NEEDED
+    uint8_t* scale              # by rank: bits of the stated size of a whole object, 0 for a delta
     int32_t* parents            # by rank: rank of the base, -1 for none
-    int32_t* first              # by rank: first needed child, -1 for none
-    int32_t* next               # by rank: next needed child of the same base, -1 for none
 
 cdef inline bint open_forest(Forest* forest, Py_ssize_t count) noexcept nogil:
-    """Allocate 15 bytes an entry; False: out of memory."""
+    """Allocate 7 bytes an entry; False: out of memory."""
     cdef size_t room = <size_t>(count if count else 1)
     forest.kinds = <uint8_t*>calloc(room, 1)
     forest.status = <int8_t*>calloc(room, 1)
-    forest.state = <uint8_t*>calloc(room, 1)
+    forest.scale = <uint8_t*>calloc(room, 1)
     forest.parents = <int32_t*>malloc(room * sizeof(int32_t))
-    forest.first = <int32_t*>malloc(room * sizeof(int32_t))
-    forest.next = <int32_t*>malloc(room * sizeof(int32_t))
-    return (forest.kinds is not NULL and forest.status is not NULL and forest.state is not NULL
-            and forest.parents is not NULL and forest.first is not NULL and forest.next is not NULL)
+    return (forest.kinds is not NULL and forest.status is not NULL and forest.scale is not NULL
+            and forest.parents is not NULL)
 
 cdef inline void close_forest(Forest* forest) noexcept nogil:
     free(forest.kinds)
     free(forest.status)
-    free(forest.state)
+    free(forest.scale)
     free(forest.parents)
-    free(forest.first)
-    free(forest.next)
+
+cdef inline uint8_t bits_of(uint64_t size) noexcept nogil:
+    cdef uint8_t bits = 0
+    while size:
+        size >>= 1
+        bits += 1
+    return bits
 
 cdef inline void scan_headers(const PackView* pack, Forest* forest, uint8_t* window) noexcept nogil:
     """Read every entry header; *window* has HEADER_WINDOW bytes. Afterwards kinds are 1-4, DELTA or UNRESOLVED."""
@@ -69,6 +68,7 @@ cdef inline void scan_headers(const PackView* pack, Forest* forest, uint8_t* win
         if status == 0:
             forest.parents[rank] = <int32_t>head.base
             forest.kinds[rank] = DELTA if head.base >= 0 else <uint8_t>head.kind
+            forest.scale[rank] = 0 if head.base >= 0 else bits_of(head.size)
 
 cdef inline void resolve_kinds(const PackView* pack, Forest* forest) noexcept nogil:
     """Give each delta the kind of its root; what never reaches one stays UNRESOLVED with the reason. Linear in time."""
@@ -92,23 +92,3 @@ cdef inline void resolve_kinds(const PackView* pack, Forest* forest) noexcept no
             forest.kinds[at] = found
             forest.status[at] = why
             at = forest.parents[at]
-
-cdef inline void select_entries(const PackView* pack, Forest* forest, const uint8_t* wanted) noexcept nogil:
-    """Mark what is to be handed out and the bases it needs, and link the children of each base in pack order."""
-    cdef Py_ssize_t rank, at
-    cdef int32_t parent
-    for rank in range(pack.count):
-        forest.state[rank] = WANTED if wanted[rank] and forest.kinds[rank] else 0
-        forest.first[rank] = -1
-        forest.next[rank] = -1
-    for rank in range(pack.count):
-        at = rank
-        if forest.state[rank] & WANTED:
-            while at >= 0 and not forest.state[at] & NEEDED:
-                forest.state[at] |= NEEDED
-                at = forest.parents[at]
-    for rank in range(pack.count - 1, -1, -1):
-        parent = forest.parents[rank]
-        if parent >= 0 and forest.state[rank] & NEEDED:
-            forest.next[rank] = forest.first[parent]
-            forest.first[parent] = <int32_t>rank

@@ -12,7 +12,7 @@ from siltstone._native.csr import Csr, build_csr
 from siltstone._native.inflate import backends, capsule, inflate_exact
 from siltstone._native.literals import LiteralMatcher
 from siltstone._native.pack_read import PackReader
-from siltstone._native.pack_walk import PackWalker
+from siltstone._native.pack_walk import PackForest, PackWalker
 from siltstone.core.errors import SiltstoneError
 from tests.reference import pack_read as reference
 from tests.reference.random_packs import random_entries
@@ -65,12 +65,11 @@ def test_damaged_columns_of_a_pack_index_are_refused_or_read_inside() -> None:
         os.write(file.fileno(), pack)
         for _ in range(1500):
             columns = [damaged(source, column) for column in (fanout, at[order], order, ranks)]
-            shared = {"id_size": 20, "end": len(pack) - source.choice((0, 20, 60)),
-                      "limit_bytes": source.choice((1, 50, 1 << 40)),
-                      "inflate": capsule(source.choice(backends()))}  # fmt: skip
+            place = {"id_size": 20, "end": len(pack) - source.choice((0, 20, 60))}
+            shared = {"limit_bytes": source.choice((1, 50, 1 << 40)), "inflate": capsule(source.choice(backends()))}
             try:
-                reader = PackReader(names, *columns, cache_bytes=1000, **shared)
-                walker = PackWalker(names, *columns, descriptor=file.fileno(), live_bytes=100, **shared)
+                reader = PackReader(names, *columns, cache_bytes=1000, **place, **shared)
+                forest = PackForest(names, *columns, descriptor=file.fileno(), **place)
             except SiltstoneError:
                 continue
             for name, _ in places:
@@ -78,7 +77,8 @@ def test_damaged_columns_of_a_pack_index_are_refused_or_read_inside() -> None:
                     reader.read(name, file.fileno())
                 except SiltstoneError:
                     continue
-            walker.select(b"\1" * len(places))
+            forest.select(b"\1" * len(places), segment_bytes=source.choice((1, 1 << 20)), children=True)
+            walker = PackWalker(forest, live_bytes=100, deltas=True, **shared)
             while walker.next_block(64) is not None:
                 walker.take_faults()
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from siltstone._native.inflate import capsule
 from siltstone._native.pack_read import PackReader
-from siltstone._native.pack_walk import PackWalker
+from siltstone._native.pack_walk import PackForest, PackWalker
 from siltstone.gitobjects.pack_index import PackIndex, read_pack_index
 
 MIB = 1 << 20
@@ -45,28 +45,32 @@ def reader_of(
                       inflate=capsule(backend)), index  # fmt: skip
 
 
-def walk_of(
-    path: Path, descriptor: int, *, limit: int = 64 * MIB, live: int = 64 * MIB, backend: str | None = None
-) -> tuple[PackWalker, PackIndex]:
+def forest_of(path: Path, descriptor: int) -> tuple[PackForest, PackIndex]:
     index = read_pack_index(path.with_suffix(".idx"), 20)
     columns = (index.fanout.data, index.offsets.data, index.order.data, index.ranks.data)
     end = path.stat().st_size - 20
-    return PackWalker(index.names, *columns, id_size=20, end=end, descriptor=descriptor, limit_bytes=limit,
-                      live_bytes=live, inflate=capsule(backend)), index  # fmt: skip
+    return PackForest(index.names, *columns, id_size=20, end=end, descriptor=descriptor), index
+
+
+def walker_of(
+    forest: PackForest, *, limit: int = 64 * MIB, live: int = 64 * MIB, backend: str | None = None, deltas: bool = False
+) -> PackWalker:
+    return PackWalker(forest, limit_bytes=limit, live_bytes=live, inflate=capsule(backend), deltas=deltas)
 
 
 def walk_all(
     path: Path, *, block: int = MIB, wanted: bytes | None = None, limit: int = 64 * MIB, live: int = 64 * MIB,
-    backend: str | None = None,
+    backend: str | None = None, segment: int = MIB,
 ) -> tuple[dict[bytes, tuple[int, bytes]], set[bytes], PackWalker]:  # fmt: skip
     """Return what a walk hands out, the names of what it could not decode, and the walker."""
     found: dict[bytes, tuple[int, bytes]] = {}
     with opened(path) as descriptor:
-        walker, index = walk_of(path, descriptor, limit=limit, live=live, backend=backend)
-        lost = {index.name(int(index.order[rank])) for rank, _, _ in walker.faults()}
-        walker.select(b"\1" * len(index) if wanted is None else wanted)
+        forest, index = forest_of(path, descriptor)
+        walker = walker_of(forest, limit=limit, live=live, backend=backend)
+        lost = {index.name(int(index.order[rank])) for rank, _, _ in forest.faults()}
+        forest.select(b"\1" * len(index) if wanted is None else wanted, segment_bytes=segment)
         while (columns := walker.next_block(block)) is not None:
-            buffer, starts, ends, kinds, oids = columns
+            buffer, starts, ends, kinds, oids = columns[:5]
             for i, (start, end) in enumerate(zip(np.frombuffer(starts, "i8"), np.frombuffer(ends, "i8"), strict=True)):
                 name = oids[20 * i : 20 * i + 20]
                 assert name not in found

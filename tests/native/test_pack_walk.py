@@ -9,7 +9,7 @@ import pytest
 
 from siltstone._native.inflate import backends
 from siltstone.core.errors import ConfigError
-from tests.native.pack_files import opened, walk_all, walk_of, write_pack
+from tests.native.pack_files import forest_of, opened, walk_all, walker_of, write_pack
 from tests.reference import delta as deltas
 from tests.reference import pack_read as reference
 from tests.reference.pack_read import OFS_DELTA, REF_DELTA, Entry, make_pack, name_of
@@ -50,7 +50,7 @@ def test_only_what_is_selected_is_handed_out(tmp_path: Path) -> None:
     wanted = bytes(rank % 3 == 0 for rank in range(90))
     found, _, _ = walk_all(path, wanted=wanted)
     with opened(path) as descriptor:
-        _, columns = walk_of(path, descriptor)
+        _, columns = forest_of(path, descriptor)
     names = {columns.name(int(columns.order[rank])) for rank in range(0, 90, 3)}
     assert found == {name: expected[name] for name in names}
 
@@ -60,8 +60,8 @@ def test_kinds_are_those_of_the_roots(tmp_path: Path) -> None:
     path = write_pack(tmp_path, pack, index)
     expected = reference.read_all(pack, reference.parse_index(index))
     with opened(path) as descriptor:
-        walker, columns = walk_of(path, descriptor)
-        kinds = walker.kinds()
+        forest, columns = forest_of(path, descriptor)
+        kinds = forest.kinds()
     for rank, kind in enumerate(kinds):
         value = expected[columns.name(int(columns.order[rank]))]
         assert value is not None
@@ -83,9 +83,10 @@ def test_a_pack_cut_anywhere_gives_what_is_left(tmp_path: Path) -> None:
     for size in range(0, len(pack), 7):
         path = write_pack(tmp_path, pack, index)
         with opened(path) as descriptor:
-            walker, _ = walk_of(path, descriptor)
+            forest, _ = forest_of(path, descriptor)
             path.write_bytes(pack[:size])  # truncated after it was opened, as no mapping would survive
-            walker.select(b"\1" * 8)
+            forest.select(b"\1" * 8)
+            walker = walker_of(forest)
             while (columns := walker.next_block(4096)) is not None:
                 oids = columns[4]
                 assert all(oids[i : i + 20] in whole for i in range(0, len(oids), 20))
@@ -145,8 +146,9 @@ def test_an_object_above_the_limit_is_told_apart(tmp_path: Path) -> None:
     child = Entry(b"k" * 20, OFS_DELTA, deltas.encode(15_000, [(0, 5)]), 1)
     path = write_pack(tmp_path, *make_pack([HELLO, grown, child]))
     with opened(path) as descriptor:
-        walker, _ = walk_of(path, descriptor, limit=9_999)
-        walker.select(b"\1\1\1")
+        forest, _ = forest_of(path, descriptor)
+        walker = walker_of(forest, limit=9_999)
+        forest.select(b"\1\1\1")
         assert walker.next_block(100) is not None
         assert walker.next_block(100) is None
         assert [(rank, too_large) for rank, _, too_large in walker.take_faults()] == [(1, True), (2, False)]
@@ -172,13 +174,14 @@ def test_a_deep_chain_and_a_wide_bush_stay_within_a_small_limit(tmp_path: Path) 
 def test_a_walker_can_be_used_again_and_refuses_wrong_arguments(tmp_path: Path) -> None:
     path = write_pack(tmp_path, *make_pack([HELLO]))
     with opened(path) as descriptor:
-        walker, _ = walk_of(path, descriptor)
+        forest, _ = forest_of(path, descriptor)
+        walker = walker_of(forest)
         assert walker.next_block(10) is None
         for _ in range(2):
-            walker.select(b"\1")
+            forest.select(b"\1")
             assert walker.next_block(10) is not None
             assert walker.next_block(10) is None
         with pytest.raises(ConfigError):
-            walker.select(b"")
+            forest.select(b"")
         with pytest.raises(ConfigError):
             walker.next_block(0)

@@ -115,6 +115,7 @@ class _Run:
         self.matches: list[Match] = []
         self.fresh: list[bytes] = []  # packed ids of the blobs that are searched for every rule
         self.blobs_scanned = self.bytes_scanned = 0
+        self.skips_old = False
 
     def _still_there(self, packed: bytes) -> bytes:
         """Return those ids of *packed* that the database still holds."""
@@ -132,6 +133,7 @@ class _Run:
         old = KnownIds(self.size, limit_bytes=self.database.budget.limit("history"))
         old.add_many(self.old)
         skip = self._skip_index() if self.old and self.changed_engine is None else None
+        self.skips_old = skip is not None
         self.progress.stage("scan blobs", self._blob_count(skipped=len(self.old) // self.size if skip is not None else 0))
         for block in iterate_ahead(self.database.walk_objects((Kind.BLOB,), skip=skip)):
             self._search_block(block, old)
@@ -174,7 +176,7 @@ class _Run:
         matches = sorted([*self.reused, *self.matches])
         blobs = _sorted_ids(b"".join([self.old, *self.fresh]), self.size)
         state = ScanState(self.digests, blobs, tuple(matches), self.size, self.key_check)
-        for match in matches:
+        for match in self.reused if self.skips_old else ():  # the walk notes those it comes past
             if match.rule_id == _LFS_RULE.id:
                 self.database.ledger.add(Reason.LFS_POINTER, match.blob.hex())
         shown = without_shadowed([match for match in matches if match.rule_id != _LFS_RULE.id], self.rules)

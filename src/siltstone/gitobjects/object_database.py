@@ -10,6 +10,7 @@ import os
 import threading
 from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -24,17 +25,18 @@ from siltstone.gitobjects.ids import HashAlgorithm, Kind, ObjectId
 from siltstone.gitobjects.ledger import CoverageLedger
 from siltstone.gitobjects.object_block import ObjectBlock
 from siltstone.gitobjects.object_folder import ObjectFolder
-from siltstone.gitobjects.object_walk import WalkOptions, WalkSources, kinds_by_name, walk_sources
+from siltstone.gitobjects.object_walk import walk_in_parts, walk_sources
 from siltstone.gitobjects.objects import GitObject
 from siltstone.gitobjects.pack_file import DescriptorPool, PackFile
+from siltstone.gitobjects.pack_share import WalkSources, kinds_by_name
 from siltstone.gitobjects.refs import References
 from siltstone.gitobjects.repository import Repository, open_repository
 from siltstone.gitobjects.spill_arena import SpillArena, SpillPlace
 from siltstone.gitobjects.substitutes import find_replacements, read_grafts
+from siltstone.gitobjects.walk_options import WalkOrder, choose_options
 
 __all__ = ["GitObject", "ObjectBlock", "ObjectDatabase"]
 
-_BLOCK_BYTES = 8 * MIB  # of a walk; half of the budget "objects" where that is less
 _LARGEST_CACHE = 96 * MIB  # bases kept by random reads, as git's core.deltaBaseCacheLimit
 # Bases looked up in other sources for one object, all its copies together: were it a depth, packs that name each other as
 # sources of bases, each several times, would be read a number of times that is exponential in it.
@@ -270,28 +272,42 @@ class ObjectDatabase:
         return packed + sum(1 for _ in self._iter_loose_ids())
 
     def walk_objects(
-        self, kinds: Collection[Kind], *, skip: SpillIndex | None = None, block_bytes: int | None = None,
-        progress: Progress = NO_PROGRESS, metrics: Metrics = NO_METRICS,
+        self, kinds: Collection[Kind], *, order: WalkOrder = "pack", threads: int | None = None, deltas: bool = False,
+        skip: SpillIndex | None = None, block_bytes: int | None = None, progress: Progress = NO_PROGRESS,
+        metrics: Metrics = NO_METRICS,
     ) -> Iterator[ObjectBlock]:  # fmt: skip
         """Yield every distinct object of *kinds* once, in blocks of about *block_bytes*, except the ids in *skip*.
 
-        Packs come in order of name, objects in pack order along the delta trees, so the order is the same each time.
-        Damaged and too large objects go to the ledger. One block and the bases in use stay within the budget
-        ``objects``; an object larger than *block_bytes* has a block of its own, at most the budget ``object``.
-        *block_bytes* is 8 MiB unless given, or half of the budget where that is less.
+        With the order "pack" packs come by name and objects along the delta trees in pack order, the same for any number
+        of *threads* (None: one for each processor); with "any" as they are made, where each thread is a part of its own.
+        *deltas*: blocks tell how objects come from their bases. Damaged and too large objects go to the ledger, and so do
+        pointers of git-lfs. Blocks and bases are reserved from the budget ``objects``, with fewer threads where it is small;
+        an object larger than *block_bytes* (up to 4 MiB unless given) has a block of its own, at most the budget ``object``.
         """
-        limit = self.budget.limit("objects")
-        block_bytes = min(_BLOCK_BYTES, limit // 2) if block_bytes is None else block_bytes
-        if not 0 < block_bytes <= limit:
-            raise ConfigError("a block lies within the budget 'objects'", field="block_bytes")
+        if order not in get_args(WalkOrder):
+            raise ConfigError(f"an order is one of {get_args(WalkOrder)}, got {order!r}", field="order")
+        options = choose_options(
+            kinds, skip=skip, deltas=deltas, workers=threads, block_bytes=block_bytes, budget=self.budget,
+            ledger=self.ledger, progress=progress, metrics=metrics, may_lower=True)
+        return walk_sources(self._walk_sources(), options, in_order=order == "pack")
+
+    def walk_parts(
+        self, kinds: Collection[Kind], parts: int, *, deltas: bool = False, skip: SpillIndex | None = None,
+        block_bytes: int | None = None, progress: Progress = NO_PROGRESS, metrics: Metrics = NO_METRICS,
+    ) -> list[Iterator[ObjectBlock]]:  # fmt: skip
+        """Return *parts* iterators of blocks that together yield what `walk_objects` does, each for a thread of its own.
+
+        They take runs of delta trees from one queue, so they are done at the same time whatever their consumers cost; which
+        objects come in which part differs from time to time. Within a part a base comes before what is based on it.
+        """
+        options = choose_options(
+            kinds, skip=skip, deltas=deltas, workers=parts, block_bytes=block_bytes, budget=self.budget,
+            ledger=self.ledger, progress=progress, metrics=metrics, may_lower=False)
+        return walk_in_parts(self._walk_sources(), options)
+
+    def _walk_sources(self) -> WalkSources:
         packs, repeats = self._packs_and_repeats()
-        options = WalkOptions(
-            frozenset(kinds), skip, block_bytes, self.budget, self.ledger, progress, metrics
-        )
-        sources = WalkSources(
-            packs, repeats, self._iter_loose_ids, self.find, self._find_elsewhere, self.algorithm.size
-        )
-        return walk_sources(sources, options)
+        return WalkSources(packs, repeats, self._iter_loose_ids, self.find, self._find_elsewhere, self.algorithm.size)
 
     def refs(self) -> dict[bytes, ObjectId]:
         """Return every reference below ``refs/`` with its object, sorted by name.
