@@ -26,12 +26,12 @@ cdef extern from "arena_file.h" nogil:
 
 cdef enum:
     ARENA_REFUSED = -1          # no room, or the disk is full: the caller goes on without
-    ARENA_HEAD = 40             # bytes before an object put under an id: its size, its id
+    ARENA_HEAD = 48             # bytes before an object put under an id: its size, its kind, its id
     ARENA_STEP = 1 << 26        # bytes reserved on the disk at once: what a small spill takes of it
     ARENA_AROUND = 1 << 17      # pages that a fault may map besides the one that is missing, at both ends
 
 cdef struct ArenaSlot:
-    uint64_t tag                # the keyed hash of an id
+    uint64_t tag                # the keyed hash of an id, and the kind
     uint64_t place              # offset of its content + 1; 0: free
 
 cdef struct Arena:
@@ -136,9 +136,13 @@ cdef inline int64_t arena_append(Arena* arena, const uint8_t* data, int64_t size
         return ARENA_REFUSED
     return offset if arena_written(arena, arena_file_write(arena.descriptor, data, size, offset), size) else ARENA_REFUSED
 
-cdef inline int64_t arena_lookup(Arena* arena, const uint8_t* id, uint64_t tag, int64_t* size) noexcept nogil:
+cdef inline uint64_t arena_tag(const Arena* arena, const uint8_t* id, int64_t kind) noexcept nogil:
+    return hash_id(id, arena.id_size, arena.seed) ^ (<uint64_t>kind << 56)
+
+cdef inline int64_t arena_lookup(Arena* arena, const uint8_t* id, int64_t kind, int64_t* size) noexcept nogil:
     """Return the offset of an object, or ARENA_REFUSED. Its id in the file decides, never the hash alone."""
-    cdef uint64_t slot = tag & arena.mask, place
+    cdef uint64_t tag = arena_tag(arena, id, kind), place
+    cdef uint64_t slot = tag & arena.mask
     cdef uint8_t head[ARENA_HEAD]
     while True:
         arena_lock(arena)
@@ -150,17 +154,22 @@ cdef inline int64_t arena_lookup(Arena* arena, const uint8_t* id, uint64_t tag, 
             return ARENA_REFUSED
         if arena_file_read(arena.descriptor, head, ARENA_HEAD, <int64_t>place - 1 - ARENA_HEAD) != 0:
             return ARENA_REFUSED
-        if memcmp(head + 8, id, <size_t>arena.id_size) == 0:
+        if memcmp(head + 8, &kind, 8) == 0 and memcmp(head + 16, id, <size_t>arena.id_size) == 0:
             memcpy(size, head, 8)
             return <int64_t>place - 1
         slot = (slot + 1) & arena.mask
 
-cdef inline bint arena_find(Arena* arena, const uint8_t* id, int64_t* offset, int64_t* size) noexcept nogil:
-    """Whether the object *id* is here; if so, where."""
+cdef inline bint arena_find_kind(Arena* arena, const uint8_t* id, int64_t kind, int64_t* offset,
+                                 int64_t* size) noexcept nogil:
+    """Whether an object was put under *id* and *kind*; if so, where."""
     if arena.count == 0:                    # no lock: a put that is just happening need not be seen
         return False
-    offset[0] = arena_lookup(arena, id, hash_id(id, arena.id_size, arena.seed), size)
+    offset[0] = arena_lookup(arena, id, kind, size)
     return offset[0] != ARENA_REFUSED
+
+cdef inline bint arena_find(Arena* arena, const uint8_t* id, int64_t* offset, int64_t* size) noexcept nogil:
+    """Whether an object was put under *id* without a kind; if so, where."""
+    return arena_find_kind(arena, id, 0, offset, size)
 
 cdef inline void arena_enter(Arena* arena, uint64_t tag, int64_t offset) noexcept nogil:
     """Publish an object that is written; its place in the index was set aside before."""
@@ -183,18 +192,18 @@ cdef inline bint arena_has_slot(Arena* arena) noexcept nogil:
     arena_unlock(arena)
     return free_slot
 
-cdef inline int64_t arena_put(Arena* arena, const uint8_t* id, const uint8_t* data, int64_t size) noexcept nogil:
-    """Store an object under its id; return the offset of its content, or ARENA_REFUSED.
+cdef inline int64_t arena_put_kind(Arena* arena, const uint8_t* id, int64_t kind, const uint8_t* data,
+                                   int64_t size) noexcept nogil:
+    """Store an object under its id and kind (0 to 255); return the offset of its content, or ARENA_REFUSED.
 
     What is there already is not stored again.  Two threads that put one object at once may both store it; either copy
-    is right.
+    is right.  A damaged index can name one object by the id of another: who relies on the kind stores it.
     """
-    cdef uint64_t tag = hash_id(id, arena.id_size, arena.seed)
     cdef uint8_t head[ARENA_HEAD]
     cdef int64_t offset = ARENA_REFUSED, known_size = 0
     cdef int fault
     if arena.count:
-        offset = arena_lookup(arena, id, tag, &known_size)
+        offset = arena_lookup(arena, id, kind, &known_size)
     if offset != ARENA_REFUSED:
         return offset
     if not arena_has_slot(arena):
@@ -202,7 +211,8 @@ cdef inline int64_t arena_put(Arena* arena, const uint8_t* id, const uint8_t* da
     offset = arena_take(arena, ARENA_HEAD + size if size >= 0 else size)
     if offset != ARENA_REFUSED:
         memcpy(head, &size, 8)
-        memcpy(head + 8, id, <size_t>arena.id_size)
+        memcpy(head + 8, &kind, 8)
+        memcpy(head + 16, id, <size_t>arena.id_size)
         fault = arena_file_write(arena.descriptor, head, ARENA_HEAD, offset)
         offset += ARENA_HEAD
         if fault == 0:
@@ -210,12 +220,16 @@ cdef inline int64_t arena_put(Arena* arena, const uint8_t* id, const uint8_t* da
         if not arena_written(arena, fault, size):
             offset = ARENA_REFUSED
     if offset != ARENA_REFUSED:
-        arena_enter(arena, tag, offset)
+        arena_enter(arena, arena_tag(arena, id, kind), offset)
     else:
         arena_lock(arena)
         arena.count -= 1
         arena_unlock(arena)
     return offset
+
+cdef inline int64_t arena_put(Arena* arena, const uint8_t* id, const uint8_t* data, int64_t size) noexcept nogil:
+    """Store an object under its id, without a kind; as `arena_put_kind`."""
+    return arena_put_kind(arena, id, 0, data, size)
 
 cdef inline bint arena_read(Arena* arena, int64_t offset, uint8_t* target, int64_t size) noexcept nogil:
     """Copy stored bytes out; False where the system refuses. Touches no page of the mapping."""

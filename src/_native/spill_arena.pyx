@@ -13,8 +13,8 @@ from libc.stdlib cimport calloc, malloc
 from libc.string cimport memcpy, memset
 
 from arena cimport (
-    ARENA_REFUSED, ARENA_STEP, Arena, ArenaSlot, arena_append, arena_at, arena_capsule_name, arena_expect, arena_find,
-    arena_put, arena_read, arena_release,
+    ARENA_REFUSED, ARENA_STEP, Arena, ArenaSlot, arena_append, arena_at, arena_capsule_name, arena_expect,
+    arena_find_kind, arena_put_kind, arena_read, arena_release,
 )
 
 from siltstone.core.errors import ConfigError, NotFoundError
@@ -132,14 +132,14 @@ cdef class SpillArena:
             raise ConfigError(f"an object id has {self._arena.id_size} bytes here, got {oid.shape[0]}", field="oid")
         return &oid[0]
 
-    def put(self, const uint8_t[::1] oid not None, const uint8_t[::1] data not None):
-        """Store an object under its id, once; return whether it is there now."""
+    def put(self, const uint8_t[::1] oid not None, const uint8_t[::1] data not None, *, uint8_t kind=0):
+        """Store an object under its id and *kind*, once; return whether it is there now."""
         cdef const uint8_t* id = self._checked(oid)
         cdef const uint8_t* content = &data[0] if data.shape[0] else id
         cdef int64_t offset
         self._enter()
         with nogil:
-            offset = arena_put(&self._arena, id, content, data.shape[0])
+            offset = arena_put_kind(&self._arena, id, kind, content, data.shape[0])
         self._leave()
         return offset != ARENA_REFUSED
 
@@ -153,23 +153,23 @@ cdef class SpillArena:
         self._leave()
         return None if offset == ARENA_REFUSED else offset
 
-    def find(self, const uint8_t[::1] oid not None):
-        """Return ``(offset, size)`` of the object *oid*, or None."""
+    def find(self, const uint8_t[::1] oid not None, *, uint8_t kind=0):
+        """Return ``(offset, size)`` of what was put under *oid* and *kind*, or None."""
         cdef const uint8_t* id = self._checked(oid)
         cdef int64_t offset = 0, size = 0
         cdef bint found
         self._enter()
         with nogil:
-            found = arena_find(&self._arena, id, &offset, &size)
+            found = arena_find_kind(&self._arena, id, kind, &offset, &size)
         self._leave()
         return (offset, size) if found else None
 
-    def get(self, const uint8_t[::1] oid not None, *, bint mapped=False):
-        """Return the content of the object *oid* (a copy), or None; *mapped* reads through the mapping.
+    def get(self, const uint8_t[::1] oid not None, *, uint8_t kind=0, bint mapped=False):
+        """Return the content put under *oid* and *kind* (a copy), or None; *mapped* reads through the mapping.
 
         Raises OSError where the system cannot read what it stored.
         """
-        place = self.find(oid)
+        place = self.find(oid, kind=kind)
         return None if place is None else self.read_at(place[0], place[1], mapped=mapped)
 
     def read_at(self, int64_t offset, int64_t size, *, bint mapped=False):

@@ -55,6 +55,23 @@ def parse_entries(const uint8_t[::1] data not None, Py_ssize_t id_size):
     return entries
 
 
+def count_entries(const uint8_t[::1] data not None, Py_ssize_t id_size):
+    """Return how many records a whole tree has; raises as `parse_entries`, and makes no object a record."""
+    cdef Cursor cursor
+    cdef TreeRecord record
+    cdef Py_ssize_t count = 0
+    cdef int fault = 0
+    _checked_id_size(id_size)
+    _place(&cursor, data)
+    with nogil:
+        while fault == 0 and cursor.here < cursor.end:
+            fault = take_record(&cursor, id_size, &record)
+            count += 1
+    if fault < 0:
+        raise _failure(fault, cursor.here - &data[0])
+    return count
+
+
 def diff_entries(const uint8_t[::1] old not None, const uint8_t[::1] new not None, Py_ssize_t id_size):
     """Return ``[(name, old mode, new mode, old id, new id)]`` of the entries that differ, in git's tree order.
 

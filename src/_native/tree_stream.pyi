@@ -1,7 +1,4 @@
-from collections.abc import Callable
 from typing import Self, final
-
-from typing_extensions import Buffer, CapsuleType
 
 RING_BYTES: int
 
@@ -9,7 +6,7 @@ RING_BYTES: int
 class TreeStream:
     def __new__(
         cls,
-        source: Buffer | CapsuleType | Callable[[int, int], Buffer],
+        source: object,  # a buffer, a capsule of a SpillArena, or a function of (position, most) that returns a buffer
         id_size: int,
         *,
         offset: int = 0,

@@ -59,6 +59,10 @@ def test_what_was_put_comes_back(tmp_path: Path, id_size: int, anonymous: bool) 
         assert all(arena.get(oid, mapped=mapped) == data for oid, data in objects.items())
     assert arena.reads == 600
     assert arena.get(bytes(id_size)) is None
+    first = next(iter(objects))
+    assert arena.put(first, b"of another kind", kind=2)
+    assert (arena.get(first, kind=2), arena.get(first)) == (b"of another kind", objects[first])
+    assert arena.get(first, kind=1) is None
     place = arena.append(b"without a name")
     assert place is not None
     assert arena.read_at(place, 14) == b"without a name"

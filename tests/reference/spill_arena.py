@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-HEAD = 40
+HEAD = 48
 
 
 class SpillArena:

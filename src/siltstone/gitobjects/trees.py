@@ -7,10 +7,12 @@ many.  Names and paths are bytes, as git keeps them.
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from siltstone._native.tree_entries import parse_entries
+from siltstone._native.tree_entries import count_entries, parse_entries
+from siltstone._native.tree_stream import TreeStream
+from siltstone.core.budget import KIB
 from siltstone.core.errors import BudgetExceeded, CorruptDataError, NotFoundError
 from siltstone.gitobjects.ids import Kind, ObjectId
 from siltstone.gitobjects.ledger import Reason
@@ -19,6 +21,7 @@ from siltstone.gitobjects.object_database import ObjectDatabase
 PATH_LIMIT_BYTES = 4_096  # PATH_MAX of Linux: a longer path cannot be checked out
 DEPTH_LIMIT = 256  # levels of folders; also what other readers of untrusted trees allow
 
+_LISTED_BYTES = 64 * KIB  # of a tree; the records of a larger one are made one by one, a list takes five times its bytes
 _GITLINK = 0o160000
 
 
@@ -87,16 +90,19 @@ def find_tree_bytes(db: ObjectDatabase, oid: ObjectId) -> bytes | None:
     return found.data
 
 
-def find_entries(db: ObjectDatabase, oid: ObjectId) -> list[tuple[int, bytes, bytes]]:
-    """Return ``(mode, name, id)`` of the tree *oid*; nothing, and a gap in the ledger, where it cannot be read."""
+def find_entries(db: ObjectDatabase, oid: ObjectId) -> Iterable[tuple[int, bytes, bytes]]:
+    """Return ``(mode, name, id)`` of the tree *oid*, once; nothing, and a gap in the ledger, where it cannot be read."""
     data = find_tree_bytes(db, oid)
     if data is None:
-        return []
+        return ()
     try:
-        return parse_entries(data, db.algorithm.size)
+        if len(data) <= _LISTED_BYTES:
+            return parse_entries(data, db.algorithm.size)
+        count_entries(data, db.algorithm.size)  # a damaged tree has no entries, however it is read
+        return TreeStream(data, db.algorithm.size)
     except CorruptDataError as error:
         db.ledger.add(Reason.CORRUPT, oid.hex(), error.problem)
-        return []
+        return ()
 
 
 def within_limits(db: ObjectDatabase, path: bytes, depth: int) -> bool:
