@@ -192,7 +192,8 @@ LAYERS = {
         "CommitHistory", "CommitRecord", "Context", "CoverageLedger", "GitObject", "Kind", "ObjectBlock", "ObjectDatabase",
         "ObjectId", "Reason", "TreeChange", "TreeEntry", "WorkFile", "WorkTree", "attribute", "diff_trees", "fetch_bare",
         "iter_tree_files", "parse_commit", "parse_object_id", "parse_tag", "parse_tree", "path_fields",
-        "quote_path", "resolve_name", "unquote_path", "walk_commits",
+        "quote_path", "resolve_name", "unquote_path", "walk_commits", "ObjectStats", "ObjectsReport", "count_objects",
+        "verify_objects",
     },
     "detection": {
         "Engine", "Finding", "Match", "Rule", "RuleSet", "ScanResult", "ScanState", "as_document", "as_sarif",

@@ -100,10 +100,11 @@ cdef class KnownIds:
         return flags
 
     def check_trees(self, const uint8_t[::1] data not None, const int64_t[::1] starts not None,
-                    const int64_t[::1] ends not None):
+                    const int64_t[::1] ends not None, *, bint subtrees=False):
         """Return the ids, end to end, of blobs that the trees ``data[starts[i]:ends[i]]`` name and that are not known.
 
-        An id is returned once, by the first call that meets it. Entries that are trees or submodules are passed over; a damaged tree counts up to its damage.
+        An id is returned once, by the first call that meets it. Submodules are passed over, and trees unless *subtrees*; a
+        damaged tree counts up to its damage.
         """
         cdef Py_ssize_t count = starts.shape[0], size = data.shape[0], i, before
         cdef const uint8_t* text
@@ -121,13 +122,13 @@ cdef class KnownIds:
             before = self._absent.count
             while i < count:
                 with nogil:
-                    i = self._check_from(text, size, begin, stop, i, count)
+                    i = self._check_from(text, size, begin, stop, i, count, subtrees)
                 if i < count:                           # the absent ids ran out of room; the tree is looked at again
                     self._reserve(&self._absent, 2 * self._absent.capacity)
             return (<char*>self._absent.ids)[before * self._absent.id_size:self._absent.count * self._absent.id_size]
 
     cdef Py_ssize_t _check_from(self, const uint8_t* text, Py_ssize_t size, const int64_t* starts, const int64_t* ends,
-                                Py_ssize_t first, Py_ssize_t count) noexcept nogil:
+                                Py_ssize_t first, Py_ssize_t count, bint subtrees) noexcept nogil:
         """Return the first tree that was not finished."""
         cdef Cursor cursor
         cdef TreeRecord record
@@ -139,7 +140,7 @@ cdef class KnownIds:
                 continue
             cursor.here, cursor.end = text + start, text + end
             while cursor.here < cursor.end and take_record(&cursor, self._known.id_size, &record) == 0:
-                if is_tree_mode(record.mode) or record.mode & 0o170000 == GITLINK:
+                if (is_tree_mode(record.mode) and not subtrees) or record.mode & 0o170000 == GITLINK:
                     continue
                 if not self._is_known(record.id):
                     if self._absent.count == self._absent.capacity:

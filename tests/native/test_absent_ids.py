@@ -22,7 +22,7 @@ def entry(mode, name, number, size=20):
     return b"%o %s\0" % (mode, name) + oid(number, size)
 
 
-def check(known, trees, size=20):
+def check(known, trees, size=20, **options):
     ids = KnownIds(size)
     ids.add_many(b"".join(known))
     ends, at = array("q"), 0
@@ -30,8 +30,8 @@ def check(known, trees, size=20):
         at += len(tree)
         ends.append(at)
     starts = array("q", (end - len(tree) for end, tree in zip(ends, trees, strict=True)))
-    found = ids.check_trees(b"".join(trees), starts, ends)
-    assert ids.check_trees(b"".join(trees), starts, ends) == b""  # each is told once
+    found = ids.check_trees(b"".join(trees), starts, ends, **options)
+    assert ids.check_trees(b"".join(trees), starts, ends, **options) == b""  # each is told once
     return b"".join(sorted(found[at : at + size] for at in range(0, len(found), size)))
 
 
@@ -47,7 +47,9 @@ def test_kernel_agrees_with_reference(numbers, rows, size, cut):
     trees = [b"".join(entry(*row, size) for row in tree) for tree in rows]
     if trees and cut:
         trees[-1] = trees[-1][:-cut]  # a tree that ends inside a record counts up to there
-    assert check(known, trees, size) == reference.find_absent(known, trees, size)
+    for subtrees in (False, True):
+        told = check(known, trees, size, subtrees=subtrees)
+        assert told == reference.find_absent(known, trees, size, subtrees=subtrees)
 
 
 @pytest.mark.parametrize("bad", [b"100644 a/b\0", b"100644 \0", b" a\0", b"10x644 a\0", b"77777777777777 a\0"])

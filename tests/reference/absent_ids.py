@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 
-def find_absent(known: Collection[bytes], trees: Sequence[bytes], id_size: int) -> bytes:
-    """Return the sorted absent ids of entries that are neither trees nor submodules, end to end."""
+def find_absent(known: Collection[bytes], trees: Sequence[bytes], id_size: int, *, subtrees: bool = False) -> bytes:
+    """Return the sorted absent ids of entries that are no submodules, and no trees unless *subtrees*, end to end."""
+    passed_over = (0o160000,) if subtrees else (0o040000, 0o160000)
     absent = set()
     for tree in trees:
         at = 0
@@ -19,7 +20,7 @@ def find_absent(known: Collection[bytes], trees: Sequence[bytes], id_size: int) 
             if not digits or digits.strip(b"01234567") or int(digits, 8) >> 32:
                 break
             oid = tree[end + 1 : end + 1 + id_size]
-            if int(digits, 8) & 0o170000 not in (0o040000, 0o160000) and oid not in known:
+            if int(digits, 8) & 0o170000 not in passed_over and oid not in known:
                 absent.add(oid)
             at = end + 1 + id_size
     return b"".join(sorted(absent))

@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from siltstone.cli import objects_cat, objects_stats
+from siltstone.cli import objects_cat, objects_stats, objects_verify
 from siltstone.cli.limits import add_memory_option, budget_of
 from siltstone.cli.terminal import Terminal
 
 _ACTIONS = {
     "stats": (objects_stats, "tell how many objects there are, how large, how packed"),
     "cat": (objects_cat, "print objects, their types or sizes, as git cat-file does"),
+    "verify": (objects_verify, "hold every object to its id and every file to its checksums"),
 }
 
 

@@ -65,8 +65,8 @@ def _describe(stats: ObjectStats, *, chains: bool) -> Iterator[str]:
     yield from _files("garbage", stats.garbage)
     if chains:
         yield ""
-        rows = [("chain", "objects"), *((str(length), f"{count:,}") for length, count in sorted(stats.chains.items()))]
-        yield from render.table(rows, right=frozenset({0, 1}))
+        counted = [(str(length), f"{count:,}") for length, count in sorted(stats.chains.items())]
+        yield from render.table([("chain", "objects"), *counted], right=frozenset({0, 1}))
     if not stats.ledger.complete:
         counts = {str(reason): count for reason, count in stats.ledger.counts().items()}
         yield f"INCOMPLETE: not everything could be read: {render.counts(counts)}"

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from siltstone.gitobjects.object_block import ObjectBlock as ObjectBlock
     from siltstone.gitobjects.object_database import ObjectDatabase as ObjectDatabase
     from siltstone.gitobjects.object_names import resolve_name as resolve_name
+    from siltstone.gitobjects.object_stats import ObjectStats as ObjectStats
+    from siltstone.gitobjects.object_stats import count_objects as count_objects
     from siltstone.gitobjects.objects import (
         GitObject as GitObject,
     )
@@ -50,6 +52,8 @@ if TYPE_CHECKING:
     from siltstone.gitobjects.trees import (
         parse_tree as parse_tree,
     )
+    from siltstone.gitobjects.verify import ObjectsReport as ObjectsReport
+    from siltstone.gitobjects.verify import verify_objects as verify_objects
     from siltstone.gitobjects.worktree import WorkFile as WorkFile
     from siltstone.gitobjects.worktree import WorkTree as WorkTree
 
@@ -79,7 +83,11 @@ _HOMES = {
     "path_fields": "siltstone.gitobjects.path_names",
     "quote_path": "siltstone.gitobjects.path_names",
     "resolve_name": "siltstone.gitobjects.object_names",
+    "ObjectStats": "siltstone.gitobjects.object_stats",
+    "ObjectsReport": "siltstone.gitobjects.verify",
+    "count_objects": "siltstone.gitobjects.object_stats",
     "unquote_path": "siltstone.gitobjects.path_names",
+    "verify_objects": "siltstone.gitobjects.verify",
     "walk_commits": "siltstone.gitobjects.commits",
 }
 

@@ -305,6 +305,22 @@ class ObjectDatabase:
             ledger=self.ledger, progress=progress, metrics=metrics, may_lower=False)
         return walk_in_parts(self._walk_sources(), options)
 
+    def walk_copies(
+        self, parts: int, ledger: CoverageLedger, *, progress: Progress = NO_PROGRESS, metrics: Metrics = NO_METRICS
+    ) -> list[Iterator[ObjectBlock]]:
+        """Return iterators as `walk_parts` does, over every entry of every pack: copies of one object all come.
+
+        What is damaged in its pack goes to *ledger*, whoever else holds it. Loose objects do not come.
+        """
+        options = choose_options(
+            tuple(Kind), skip=None, deltas=False, workers=parts, block_bytes=None, budget=self.budget, ledger=ledger,
+            progress=progress, metrics=metrics, may_lower=False)
+        with self._lock:
+            packs = self.packs()
+        marks = [bytearray(len(pack)) for pack in packs]
+        sources = WalkSources(packs, marks, lambda: iter(()), self.find, lambda _oid, _pack: None, self.algorithm.size)
+        return walk_in_parts(sources, options)
+
     def _walk_sources(self) -> WalkSources:
         packs, repeats = self._packs_and_repeats()
         return WalkSources(packs, repeats, self._iter_loose_ids, self.find, self._find_elsewhere, self.algorithm.size)

@@ -1,0 +1,104 @@
+"""Whether everything that objects name is there: trees, blobs, parents, targets of tags."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+
+from siltstone._native.absent_ids import KnownIds
+from siltstone._native.tree_entries import parse_entries
+from siltstone.core.budget import Budget
+from siltstone.core.errors import CorruptDataError
+from siltstone.gitobjects.commits import parse_commit_links
+from siltstone.gitobjects.ids import Kind, ObjectId
+from siltstone.gitobjects.object_block import ObjectBlock
+from siltstone.gitobjects.object_database import ObjectDatabase
+from siltstone.gitobjects.objects import parse_tag
+
+_BYTES_PER_ID = 40  # of the table of known ids, besides the id itself, while it grows
+_MOST_ABSENT_SHARE = 8  # absent ids may take one part in so many of the budget "history"
+
+
+class LinkChecker:
+    """Knows every id of a database, and gathers those that objects name and it does not hold. Threads may share it."""
+
+    def __init__(self, known: KnownIds, db: ObjectDatabase) -> None:
+        """Use `open`."""
+        self._known, self._size = known, db.algorithm.size
+        self._shallow = db.shallow_commits()
+        self._budget: Budget = db.budget
+        self._absent: set[ObjectId] = set()
+        self._problems: list[tuple[str, str]] = []
+        self._lock = threading.Lock()
+
+    @classmethod
+    @contextmanager
+    def open(cls, db: ObjectDatabase) -> Iterator[LinkChecker]:
+        """Yield a checker over everything *db* holds now; its table is reserved from the budget ``history`` meanwhile."""
+        packs = db.packs()
+        most = sum(map(len, packs))
+        with db.budget.hold("history", most * (db.algorithm.size + _BYTES_PER_ID)):
+            known = KnownIds(db.algorithm.size, limit_bytes=db.budget.limit("history"))
+            for pack in packs:
+                known.add_many(pack.index.names)
+            for folder in db.folders:
+                for oid in folder.loose.iter_ids():
+                    known.add_many(oid)
+            yield cls(known, db)
+
+    def holds(self, oid: ObjectId) -> bool:
+        """Whether the database has the object."""
+        return self._known.find_many(oid) == b"\1"
+
+    def check(self, block: ObjectBlock) -> None:
+        """Look at what the trees, commits and tags of *block* name."""
+        is_tree = block.kinds == Kind.TREE
+        if is_tree.any():
+            starts, ends = np.ascontiguousarray(block.starts[is_tree]), np.ascontiguousarray(block.ends[is_tree])
+            self._note(self._known.check_trees(block.data, starts, ends, subtrees=True))
+        others = np.flatnonzero((block.kinds == Kind.COMMIT) | (block.kinds == Kind.TAG)).tolist()
+        self._look_up(b"".join(
+            [self._links(block.oid(index), block.kind(index), bytes(block.content(index))) for index in others]))
+
+    def check_one(self, oid: ObjectId, kind: Kind, content: bytes) -> None:
+        """Look at what one object names."""
+        self._look_up(self._links(oid, kind, content))
+
+    def _links(self, oid: ObjectId, kind: Kind, content: bytes) -> bytes:
+        """Return the ids that an object names, end to end; an object that does not parse is a problem."""
+        try:
+            if kind is Kind.COMMIT:
+                tree, parents, _ = parse_commit_links(content, self._size)
+                return tree if oid in self._shallow else tree + parents
+            if kind is Kind.TAG:
+                return parse_tag(content).target
+            if kind is Kind.TREE:
+                rows = parse_entries(content, self._size)
+                return b"".join(target for mode, _, target in rows if mode & 0o170000 != 0o160000)
+        except CorruptDataError as error:
+            with self._lock:
+                self._problems.append((oid.hex(), f"{kind.name.lower()}: {error}"))
+        return b""
+
+    def _look_up(self, packed: bytes) -> None:
+        size = self._size
+        found = np.frombuffer(self._known.find_many(packed), np.uint8)
+        self._note(b"".join(packed[at * size : (at + 1) * size] for at in np.flatnonzero(found == 0).tolist()))
+
+    def _note(self, packed: bytes) -> None:
+        size = self._size
+        if packed:
+            with self._lock:
+                self._absent.update(ObjectId(packed[at : at + size]) for at in range(0, len(packed), size))
+                self._budget.check("history", len(self._absent) * (100 + size) * _MOST_ABSENT_SHARE)
+
+    def absent(self) -> list[ObjectId]:
+        """Return the ids that are named and not held, ascending."""
+        return sorted(self._absent)
+
+    def problems(self) -> list[tuple[str, str]]:
+        """Return which objects do not parse, and why."""
+        return sorted(self._problems)
