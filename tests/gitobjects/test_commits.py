@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from siltstone._native.commit_columns import parse_commit_links
 from siltstone.core.budget import Budget
 from siltstone.core.errors import BudgetExceeded, ConfigError, CorruptDataError
-from siltstone.gitobjects.commits import ORDERS, CommitHistory, CommitRecord, parse_commit_links, walk_commits
+from siltstone.gitobjects.commits import ORDERS, CommitHistory, CommitRecord, walk_commits
 from siltstone.gitobjects.ids import ObjectId
 from siltstone.gitobjects.ledger import Reason
 from tests.gitobjects.histories import FORMATS, make_bare, make_history, open_database, run_git
@@ -151,7 +152,7 @@ def test_history_over_its_budget_is_refused(tmp_path: Path) -> None:
         with pytest.raises(BudgetExceeded):
             CommitHistory.load(db)
     repository = make_history(tmp_path / "more", "sha1", 18, commits=400)
-    with open_database(repository, budget=Budget(history=45_000)) as db, pytest.raises(BudgetExceeded):
+    with open_database(repository, budget=Budget(history=25_000)) as db, pytest.raises(BudgetExceeded):
         CommitHistory.load(db)
 
 
