@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
@@ -66,7 +67,7 @@ class ObjectDatabase:
             ObjectFolder(path, repository.algorithm, budget, ledger, self._pool)
             for path in find_object_folders(repository.objects_dir, ledger)
         ]
-        self._lookup: list[PackFile] = self.packs()
+        self._lookup: list[PackFile] = self._opened()
 
     @classmethod
     def open(
@@ -75,8 +76,9 @@ class ObjectDatabase:
     ) -> ObjectDatabase:  # fmt: skip
         """Open the repository at or around *path*: work tree, ``.git`` folder or file, linked worktree, bare.
 
-        Raises NotFoundError where there is none, UnsupportedError for a repository format of the future. Cost: reads
-        every pack index, about 36 bytes of memory per object, reserved from the budget ``pack_index``.
+        Raises NotFoundError where there is none, UnsupportedError for a repository format of the future. Cost: reads the index
+        of each pack, about 36 bytes of memory per object, reserved from the budget ``pack_index``; where a multi-pack index
+        covers packs, theirs are read at need.
 
         Objects that memory has no room for go to an unlinked file of at most *spill_bytes* (0: to none; None: the
         smaller of 8 GiB and a quarter of the free disk) in *spill_dir* (None: where temporary files go), at first need.
@@ -102,8 +104,15 @@ class ObjectDatabase:
             self._lookup = []
 
     def packs(self) -> list[PackFile]:
-        """Return the packs, own ones first, by name."""
-        return [pack for folder in self._folders for pack in folder.packs]
+        """Return the packs, own ones first, by name; those that wait behind a multi-pack index are opened."""
+        with self._lock:
+            packs = [pack for folder in self._folders for pack in folder.open_all()]
+            if len(packs) != len(self._lookup):
+                self._lookup = packs.copy()
+        return packs
+
+    def _opened(self) -> list[PackFile]:
+        return [pack for folder in self._folders for pack in folder.opened]
 
     @property
     def spill(self) -> SpillArena | None:
@@ -149,14 +158,28 @@ class ObjectDatabase:
             return self._holds(name) or (self._rescan() and self._holds(name))
 
     def _holds(self, oid: ObjectId) -> bool:
-        return any(oid in pack for pack in self._lookup) or any(oid in folder.loose for folder in self._folders)
+        if any(oid in pack for pack in self._lookup) or any(oid in folder.loose for folder in self._folders):
+            return True
+        return any(oid in pack for pack in self._open_more(oid))
+
+    def _open_more(self, oid: ObjectId) -> Iterator[PackFile]:
+        """Open packs that wait behind a multi-pack index and yield them: the one it names for *oid*, then the others."""
+        for folder in self._folders:
+            named = folder.open_pack_of(oid)
+            if named is not None:
+                self._lookup.insert(0, named)
+                yield named
+        for folder in self._folders:
+            for pack in folder.open_waiting():
+                self._lookup.append(pack)
+                yield pack
 
     def _rescan(self) -> bool:
         """Look for new packs, as after a concurrent ``git gc``; return whether there are any."""
         changed = [folder.rescan() for folder in self._folders]
         if any(changed):
             self._pool.close()
-            self._lookup = self.packs()
+            self._lookup = self._opened()
         return any(changed)
 
     def _find_elsewhere(self, oid: ObjectId, pack: PackFile) -> GitObject | None:
@@ -174,23 +197,11 @@ class ObjectDatabase:
         """Return the first copy that can be decoded; the first damage is raised where none can. *hops* are used up."""
         failure: SiltstoneError | OSError | None = None
         hops = iter(range(_MOST_BASE_HOPS)) if hops is None else hops
-        for place, pack in enumerate(self._lookup):
-            if pack is without:
-                continue
+        for read in self._readers(oid, hops, without):
             try:
-                found = self._read_packed(pack, oid, hops)
+                found = read()
             except FileNotFoundError:
                 continue
-            except (CorruptDataError, BudgetExceeded, OSError) as error:
-                failure = failure or error
-                continue
-            if found is not None:
-                if place:  # the pack that answered is asked first next time
-                    self._lookup.insert(0, self._lookup.pop(place))
-                return found
-        for folder in self._folders:
-            try:
-                found = folder.loose.read(oid)
             except (CorruptDataError, BudgetExceeded, OSError) as error:
                 failure = failure or error
                 continue
@@ -200,8 +211,23 @@ class ObjectDatabase:
             raise failure
         return None
 
+    def _readers(
+        self, oid: ObjectId, hops: Iterator[int], without: PackFile | None
+    ) -> Iterator[Callable[[], tuple[Kind, bytes] | None]]:
+        """Yield what may read an object, likeliest first: open packs, loose objects, packs that still wait."""
+        for pack in tuple(self._lookup):
+            if pack is not without:
+                yield partial(self._read_packed, pack, oid, hops)
+        for folder in self._folders:
+            yield partial(folder.loose.read, oid)
+        for pack in self._open_more(oid):
+            yield partial(self._read_packed, pack, oid, hops)
+
     def _read_packed(self, pack: PackFile, oid: ObjectId, hops: Iterator[int]) -> tuple[Kind, bytes] | None:
         found = pack.read(oid)
+        if found is not None and self._lookup[:1] != [pack] and pack in self._lookup:  # ask it first next time
+            self._lookup.remove(pack)
+            self._lookup.insert(0, pack)
         if found is None or isinstance(found, tuple):
             return found
         base = self._read(found, hops) if next(hops, None) is not None else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 
 from siltstone._native.inflate import capsule
@@ -56,10 +57,16 @@ class PackFile:
 
     __slots__ = ("_limit", "_pool", "_reader", "_size", "index", "path")
 
-    def __init__(self, path: Path, id_size: int, pool: DescriptorPool, *, limit_bytes: int) -> None:
-        """*path* ends in ``.pack``, its index lies beside it. Raises CorruptDataError where the two do not agree."""
+    def __init__(
+        self, path: Path, id_size: int, pool: DescriptorPool, *, limit_bytes: int,
+        note: Callable[[Path, str], None] | None = None,
+    ) -> None:  # fmt: skip
+        """*path* ends in ``.pack``, its index lies beside it. Raises CorruptDataError where the two do not agree.
+
+        *note* is told about a reverse index that cannot be used.
+        """
         self.path = path
-        self.index: PackIndex = read_pack_index(path.with_suffix(".idx"), id_size)
+        self.index: PackIndex = read_pack_index(path.with_suffix(".idx"), id_size, note)
         self._pool, self._limit = pool, limit_bytes
         self._reader: PackReader | None = None
         with WindowedFile(path) as file:
