@@ -1,7 +1,7 @@
 """Fuzz the tree record kernels. Run: python fuzz/fuzz_tree.py [SECONDS [SEED]]
 
-Mutates valid trees at random; parsing, comparing and the graph must give what the plain Python twins give.  Ends with 1 and
-the offending bytes in hexadecimal at the first difference.
+Mutates valid trees at random; parsing, comparing, whole and streamed, and the graph must give what the plain Python
+twins give.  Ends with 1 and the offending bytes in hexadecimal at the first difference.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from siltstone._native import tree_entries, tree_graph
+from siltstone._native import tree_entries, tree_graph, tree_stream
 from siltstone.core.errors import CorruptDataError
 from tests.reference import tree_entries as reference
 from tests.reference import tree_graph as graph_reference
+from tests.reference import tree_stream as stream_reference
 
 _MODES = (b"100644", b"100755", b"120000", b"160000", b"40000", b"040000", b"100664", b"37777777777", b"0")
 _NAMES = (b"a", b"a.c", b"a0", b"b", b"\xff", b"long" * 20)
@@ -80,6 +81,20 @@ def check_graph(data: bytes, id_size: int) -> bool:
     return damaged == [] and graph.first_holders(root)[0] == twin.first_holders([root])
 
 
+def streamed(rng: random.Random, data: bytes, id_size: int) -> tree_stream.TreeStream:
+    """Return *data* as a stream that is refilled in pieces of any size."""
+    def read(position: int, most: int) -> bytes:
+        return data[position : position + rng.randrange(1, most + 1)]
+    return tree_stream.TreeStream(read, id_size, size=len(data))
+
+
+def check_streams(rng: random.Random, old: bytes, new: bytes, id_size: int) -> bool:
+    """Whether a comparison in pieces gives what the twin gives, whole trees included, a fault in its place."""
+    expected = outcome(lambda: list(stream_reference.iter_changes(old, new, id_size)))
+    pieces = tree_stream.TreeDiffStream(streamed(rng, old, id_size), streamed(rng, new, id_size), id_size)
+    return expected == outcome(lambda: list(pieces)) == outcome(lambda: tree_entries.diff_entries(old, new, id_size))
+
+
 def find_difference(rng: random.Random) -> str | None:
     """Try one mutated pair; return what went wrong, or None."""
     id_size = rng.choice((20, 32))
@@ -90,6 +105,8 @@ def find_difference(rng: random.Random) -> str | None:
     compared = outcome(lambda: tree_entries.diff_entries(old, new, id_size))
     if is_orderly(old, id_size) and is_orderly(new, id_size) and compared != reference.diff_entries(old, new, id_size):
         return f"diff {where}"
+    if not check_streams(rng, old, new, id_size):
+        return f"streams {where}"
     return None if check_graph(new, id_size) else f"graph {where}"
 
 
