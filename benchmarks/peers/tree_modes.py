@@ -1,4 +1,4 @@
-"""Tree diffs with trees whole, and with large ones spilled and streamed. Run: python benchmarks/peers/tree_modes.py REPO [MB [COMMITS]]
+"""Tree diffs, trees whole and large ones spilled. Run: python benchmarks/peers/tree_modes.py REPO [MB [COMMITS]]
 
 Compares the newest COMMITS (all unless given) with their first parents twice, each in a process of its own: with the
 default budget and every tree in memory, and with MB (64) in all, where large trees go to the spill arena.  Prints CPU time,
