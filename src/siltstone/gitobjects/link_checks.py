@@ -12,11 +12,10 @@ from siltstone._native.absent_ids import KnownIds
 from siltstone._native.tree_entries import parse_entries
 from siltstone.core.budget import Budget
 from siltstone.core.errors import CorruptDataError
-from siltstone.gitobjects.commits import parse_commit_links
 from siltstone.gitobjects.ids import Kind, ObjectId
 from siltstone.gitobjects.object_block import ObjectBlock
 from siltstone.gitobjects.object_database import ObjectDatabase
-from siltstone.gitobjects.objects import parse_tag
+from siltstone.gitobjects.objects import parse_commit, parse_tag
 
 _BYTES_PER_ID = 40  # of the table of known ids, besides the id itself, while it grows
 _MOST_ABSENT_SHARE = 8  # absent ids may take one part in so many of the budget "history"
@@ -71,8 +70,8 @@ class LinkChecker:
         """Return the ids that an object names, end to end; an object that does not parse is a problem."""
         try:
             if kind is Kind.COMMIT:
-                tree, parents, _ = parse_commit_links(content, self._size)
-                return tree if oid in self._shallow else tree + parents
+                commit = parse_commit(content)
+                return b"".join([commit.tree, *(() if oid in self._shallow else commit.parents)])
             if kind is Kind.TAG:
                 return parse_tag(content).target
             if kind is Kind.TREE:

@@ -26,6 +26,7 @@ from siltstone.gitobjects.link_checks import LinkChecker
 from siltstone.gitobjects.object_block import ObjectBlock
 from siltstone.gitobjects.object_database import ObjectDatabase
 from siltstone.gitobjects.object_folder import ObjectFolder
+from siltstone.gitobjects.pack_file import PackFile
 from siltstone.gitobjects.walk_options import available_cores
 
 _MOST_PROBLEMS = 10_000  # told one by one; the count stays exact
@@ -114,13 +115,14 @@ def verify_objects(
     the budget ``object`` is counted as oversize. Links take 60 bytes an object (SHA-1) from the budget ``history``.
     """
     report = ObjectsReport(links_checked=links)
+    packs = {pack.path: pack for pack in db.packs()}
     for gap in db.ledger.examples():  # what opening the repository found
         if gap.reason in _FAULTS:
             report.add(gap.what, gap.detail)
-    folders = [(folder, list_folder_files(folder.path, 2 * db.algorithm.size)) for folder in db.folders]
-    progress.stage("files", sum(_size_of(path) for _, files in folders for path in _iter_paths(files)))
-    for folder, files in folders:
-        _check_files(db, folder, files, report, progress)
+    paths = [path for folder in db.folders for path in _iter_paths(list_folder_files(folder.path, 2 * db.algorithm.size))]
+    progress.stage("files", sum(map(_size_of, paths)))
+    for path in paths:
+        _check_file(db, path, packs.get(path.with_suffix(".pack")), report, progress)
     with ExitStack() as held:
         checker = held.enter_context(LinkChecker.open(db)) if links else None
         _check_packed(db, threads or available_cores(), checker, report, progress)
@@ -144,28 +146,24 @@ def _size_of(path: Path) -> int:
         return 0
 
 
-def _check_files(
-    db: ObjectDatabase, folder: ObjectFolder, files: FolderFiles, report: ObjectsReport, progress: Progress
-) -> None:
-    packs = {pack.path: pack for pack in folder.packs}
-    for path in _iter_paths(files):
-        pack = packs.get(path.with_suffix(".pack")) if path.parent.name == "pack" else None
-        try:
-            if path.suffix == ".pack" and pack is not None:
-                found = [*check_pack(pack, db.algorithm, progress)]
-            elif path.name in _CHAINS:
-                found = [*check_chain(path, _CHAINS[path.name])]
-            else:
-                found = [*check_trailer(path, db.algorithm, progress)]
-                if path.suffix == ".rev" and pack is not None:
-                    found += check_reverse_index(pack, path, db.algorithm)
-        except FileNotFoundError:  # repacked meanwhile
-            continue
-        except CorruptDataError as error:
-            found = [text_of(error)]
-        report.files += 1
-        for what in found:
-            report.add(path, what)
+def _check_file(db: ObjectDatabase, path: Path, pack: PackFile | None, report: ObjectsReport, progress: Progress) -> None:
+    """Check one file; *pack* is the one it belongs to, None where it belongs to none or that one cannot be opened."""
+    try:
+        if path.name in _CHAINS:
+            found = [*check_chain(path, _CHAINS[path.name])]
+        elif path.suffix == ".pack" and pack is not None:
+            found = [*check_pack(pack, db.algorithm, progress)]
+        else:
+            found = [*check_trailer(path, db.algorithm, progress)]
+            if path.suffix == ".rev" and pack is not None:
+                found += check_reverse_index(pack, path, db.algorithm)
+    except FileNotFoundError:  # repacked meanwhile
+        return
+    except CorruptDataError as error:
+        found = [text_of(error)]
+    report.files += 1
+    for what in found:
+        report.add(path, what)
 
 
 def _check_packed(
