@@ -50,6 +50,7 @@ cdef class PackReader:
     cdef Py_ssize_t _chain_room
     cdef int32_t* _dead_ends    # by rank; NULL until a chain fails. 0: not known; a PackFault; else 1 + the last rank in the pack
     cdef Py_ssize_t _limit
+    cdef Py_ssize_t _stand_in   # rank of the entry that the base from outside stands for; -1: of one that is no entry
     cdef bint _busy
     cdef uint8_t _nothing       # an address for content of size 0
     cdef Py_ssize_t _wanted     # after TOO_LARGE: the size that was asked for
@@ -94,11 +95,12 @@ cdef class PackReader:
         """Return the position of an id in the index, or -1."""
         return self._position(name)
 
-    def read(self, const uint8_t[::1] name not None, int descriptor, base=None):
+    def read(self, const uint8_t[::1] name not None, int descriptor, base=None, of=None):
         """Return ``(kind, content)`` of an object, or None where the pack has no such name, or the id of a base elsewhere.
 
         *descriptor* is the pack, open for reading.  Where a chain ends at a base outside the pack its id is returned as
-        bytes; call again with *base*, its ``(kind, content)``.  Raises CorruptDataError with the offset of the entry in
+        bytes; call again with *base*, its ``(kind, content)``.  With *of* the base stands for that entry of the pack, which
+        is then not read: a copy from elsewhere of one that is damaged.  Raises CorruptDataError with the offset of the entry in
         the pack, and BudgetExceeded for an object larger than the limit.
         """
         cdef Py_ssize_t position = self._position(name)
@@ -107,6 +109,7 @@ cdef class PackReader:
         cdef int status
         cdef Decoded outer
         cdef const uint8_t[::1] content
+        cdef Py_ssize_t stand_in = -1 if of is None else self._position(of)
         if position < 0:
             return None
         outer = Decoded(data=NULL, size=0, kind=0, cached=True)
@@ -120,6 +123,7 @@ cdef class PackReader:
         rank = self._pack.ranks[position]
         self._enter_python()
         self._pack.descriptor = descriptor
+        self._stand_in = self._pack.ranks[stand_in] if stand_in >= 0 else -1
         try:
             with nogil:
                 status = self._resolve(rank, &outer, &result)
@@ -131,6 +135,27 @@ cdef class PackReader:
             return self._deliver(rank, &result)
         finally:
             self._busy = False
+
+    def base(self, const uint8_t[::1] name not None, int descriptor):
+        """Return the id of the entry of this pack that *name* is a delta against, or None where it is none."""
+        cdef Py_ssize_t position = self._position(name)
+        cdef EntryHead head = EntryHead(kind=0, size=0, base=-1, length=0, base_id=NULL)
+        cdef uint8_t head_bytes[HEADER_ROOM]
+        self._pack.descriptor = descriptor
+        if position < 0 or self._read_head(self._pack.ranks[position], head_bytes, &head) != 0 or head.base < 0:
+            return None
+        position = self._pack.order[head.base]
+        return PyBytes_FromStringAndSize(<char*>self._pack.names + position * self._pack.id_size, self._pack.id_size)
+
+    cdef int _read_head(self, Py_ssize_t rank, uint8_t* room, EntryHead* head) noexcept nogil:
+        """Read and interpret the header of an entry; as `parse_head`, or another PackFault."""
+        cdef Py_ssize_t extent = extent_of(&self._pack, rank)
+        if extent < 0:
+            return <int>extent
+        extent = min(extent, <Py_ssize_t>HEADER_ROOM)
+        if not read_fully(self._pack.descriptor, room, extent, <int64_t>self._pack.offsets[rank]):
+            return READ_FAILED
+        return parse_head(&self._pack, rank, room, extent, head)
 
     def header(self, const uint8_t[::1] name not None, int descriptor):
         """Return ``(kind, size)`` of an object, None where it is absent, or the id of a base elsewhere. Cost: a `read`."""
@@ -180,7 +205,10 @@ cdef class PackReader:
             if kept is not NULL:
                 result[0] = Decoded(data=kept.data, size=kept.size, kind=kept.kind, cached=True)
                 break
-            if self._dead_ends is not NULL and self._dead_ends[at] < 0:
+            if at == self._stand_in:
+                result[0] = outer[0]
+                break
+            if self._dead_ends is not NULL and self._dead_ends[at] < 0 and outer.data is NULL:
                 return self._dead_ends[at]
             if self._dead_ends is not NULL and self._dead_ends[at] > 0 and outer.data is NULL:
                 at = self._dead_ends[at] - 1
@@ -231,7 +259,7 @@ cdef class PackReader:
         cdef uint8_t head_bytes[HEADER_ROOM]
         cdef EntryHead head = EntryHead(kind=0, size=0, base=-1, length=0, base_id=NULL)
         cdef int32_t* chain
-        cdef Py_ssize_t room, extent = extent_of(&self._pack, at[0])
+        cdef Py_ssize_t room
         cdef int status
         if depth + 1 >= self._chain_room:
             if depth >= LONGEST_CHAIN:
@@ -243,12 +271,7 @@ cdef class PackReader:
             self._chain = chain
             self._chain_room = room
         self._chain[depth] = <int32_t>at[0]
-        if extent < 0:
-            return <int>extent
-        extent = min(extent, <Py_ssize_t>HEADER_ROOM)
-        if not read_fully(self._pack.descriptor, head_bytes, extent, <int64_t>self._pack.offsets[at[0]]):
-            return READ_FAILED
-        status = parse_head(&self._pack, at[0], head_bytes, extent, &head)
+        status = self._read_head(at[0], head_bytes, &head)
         if status == BASE_ELSEWHERE:
             return self._use_outer(depth, &head, outer, result)
         if status < 0:

@@ -66,9 +66,9 @@ HOSTILE: dict[str, tuple[list[list[Entry]], int]] = {
         [[thin(rung, oid(rung + 1), deltas.encode(5, [(0, 4)])), filler(100 * copy + rung)]
          for rung in range(12) for copy in range(3)]
         + [[Entry(oid(12), 3, b"last")]], 12),
-    "a long chain on a base that is nowhere": ([chain(5_000, thin(0, b"\xee" * 20))], 5_000),
-    "a long chain on a base of another pack": ([chain(5_000, thin(0, BASE.name)), [BASE]], 0),
-    "a cycle of five thousand": (
+    "a long chain on a base that is nowhere": ([chain(3_000, thin(0, b"\xee" * 20))], 3_000),
+    "a long chain on a base of another pack": ([chain(3_000, thin(0, BASE.name)), [BASE]], 0),
+    "a cycle of a thousand": (
         [[Entry(oid(number), REF_DELTA, SAME, oid((number + 1) % 5_000)) for number in range(5_000)]], 5_000),
     "a chain deeper than any git writes": ([chain(6_000, Entry(oid(0), 3, b"base"))], 0),
     "an object of all the memory there is": ([[Entry(oid(0), 3, b"x", size=(1 << 62) - 1)]], 1),

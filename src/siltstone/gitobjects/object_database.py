@@ -6,10 +6,8 @@ sources hold is one object; where one copy is damaged another is used, as git do
 
 from __future__ import annotations
 
-import os
 import threading
-from collections.abc import Callable, Collection, Iterator
-from functools import partial
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import get_args
 
@@ -18,13 +16,14 @@ import numpy.typing as npt
 
 from siltstone._native.spill_index import SpillIndex, find_repeats
 from siltstone.core.budget import MIB, Budget
-from siltstone.core.errors import BudgetExceeded, ConfigError, CorruptDataError, NotFoundError, SiltstoneError
+from siltstone.core.errors import BudgetExceeded, ConfigError, CorruptDataError, NotFoundError
 from siltstone.core.metrics import NO_METRICS, Metrics
 from siltstone.core.progress import NO_PROGRESS, Progress
 from siltstone.gitobjects.alternates import find_object_folders
 from siltstone.gitobjects.ids import HashAlgorithm, Kind, ObjectId
 from siltstone.gitobjects.ledger import CoverageLedger
 from siltstone.gitobjects.object_block import ObjectBlock
+from siltstone.gitobjects.object_copies import ObjectCopies
 from siltstone.gitobjects.object_folder import ObjectFolder
 from siltstone.gitobjects.object_walk import walk_in_parts, walk_sources
 from siltstone.gitobjects.objects import GitObject
@@ -39,9 +38,6 @@ from siltstone.gitobjects.walk_options import WalkOrder, choose_options
 __all__ = ["GitObject", "ObjectBlock", "ObjectDatabase"]
 
 _LARGEST_CACHE = 96 * MIB  # bases kept by random reads, as git's core.deltaBaseCacheLimit
-# Bases looked up in other sources for one object, all its copies together: were it a depth, packs that name each other as
-# sources of bases, each several times, would be read a number of times that is exponential in it.
-_MOST_BASE_HOPS = 64
 
 
 class ObjectDatabase:
@@ -67,7 +63,7 @@ class ObjectDatabase:
             ObjectFolder(path, repository.algorithm, budget, ledger, self._pool)
             for path in find_object_folders(repository.objects_dir, ledger)
         ]
-        self._lookup: list[PackFile] = self._opened()
+        self._copies = ObjectCopies(self._folders)
 
     @classmethod
     def open(
@@ -101,18 +97,15 @@ class ObjectDatabase:
             self._spill.close()
             for folder in self._folders:
                 folder.close()
-            self._lookup = []
+            self._copies.forget([])
 
     def packs(self) -> list[PackFile]:
         """Return the packs, own ones first, by name; those that wait behind a multi-pack index are opened."""
         with self._lock:
             packs = [pack for folder in self._folders for pack in folder.open_all()]
-            if len(packs) != len(self._lookup):
-                self._lookup = packs.copy()
+            if len(packs) != len(self._copies.packs):
+                self._copies.forget(packs)
         return packs
-
-    def _opened(self) -> list[PackFile]:
-        return [pack for folder in self._folders for pack in folder.opened]
 
     @property
     def spill(self) -> SpillArena | None:
@@ -140,9 +133,9 @@ class ObjectDatabase:
     def find(self, oid: ObjectId) -> GitObject | None:
         """Return an object, or None where it is absent; raises as `read` does otherwise."""
         with self._lock:
-            found = self._read(oid)
+            found = self._copies.read(oid)
             if found is None and self._rescan():
-                found = self._read(oid)
+                found = self._copies.read(oid)
         return None if found is None else GitObject(oid, *found)
 
     def header(self, oid: ObjectId) -> tuple[Kind, int]:
@@ -155,87 +148,20 @@ class ObjectDatabase:
             return False
         name = ObjectId(oid)
         with self._lock:
-            return self._holds(name) or (self._rescan() and self._holds(name))
-
-    def _holds(self, oid: ObjectId) -> bool:
-        if any(oid in pack for pack in self._lookup) or any(oid in folder.loose for folder in self._folders):
-            return True
-        return any(oid in pack for pack in self._open_more(oid))
-
-    def _open_more(self, oid: ObjectId) -> Iterator[PackFile]:
-        """Open packs that wait behind a multi-pack index and yield them: the one it names for *oid*, then the others."""
-        for folder in self._folders:
-            named = folder.open_pack_of(oid)
-            if named is not None:
-                self._lookup.insert(0, named)
-                yield named
-        for folder in self._folders:
-            for pack in folder.open_waiting():
-                self._lookup.append(pack)
-                yield pack
+            return self._copies.holds(name) or (self._rescan() and self._copies.holds(name))
 
     def _rescan(self) -> bool:
         """Look for new packs, as after a concurrent ``git gc``; return whether there are any."""
         changed = [folder.rescan() for folder in self._folders]
         if any(changed):
             self._pool.close()
-            self._lookup = self._opened()
+            self._copies.forget([pack for folder in self._folders for pack in folder.opened])
         return any(changed)
 
     def _find_elsewhere(self, oid: ObjectId, pack: PackFile) -> GitObject | None:
-        """Return the copy that another source than *pack* holds, or None; damage there is no news."""
         with self._lock:
-            try:
-                found = self._read(oid, without=pack)
-            except (CorruptDataError, BudgetExceeded, OSError):
-                found = None
+            found = self._copies.find_elsewhere(oid, pack)
         return None if found is None else GitObject(oid, *found)
-
-    def _read(
-        self, oid: ObjectId, hops: Iterator[int] | None = None, without: PackFile | None = None
-    ) -> tuple[Kind, bytes] | None:
-        """Return the first copy that can be decoded; the first damage is raised where none can. *hops* are used up."""
-        failure: SiltstoneError | OSError | None = None
-        hops = iter(range(_MOST_BASE_HOPS)) if hops is None else hops
-        for read in self._readers(oid, hops, without):
-            try:
-                found = read()
-            except FileNotFoundError:
-                continue
-            except (CorruptDataError, BudgetExceeded, OSError) as error:
-                failure = failure or error
-                continue
-            if found is not None:
-                return found
-        if failure is not None:
-            raise failure
-        return None
-
-    def _readers(
-        self, oid: ObjectId, hops: Iterator[int], without: PackFile | None
-    ) -> Iterator[Callable[[], tuple[Kind, bytes] | None]]:
-        """Yield what may read an object, likeliest first: open packs, loose objects, packs that still wait."""
-        for pack in tuple(self._lookup):
-            if pack is not without:
-                yield partial(self._read_packed, pack, oid, hops)
-        for folder in self._folders:
-            yield partial(folder.loose.read, oid)
-        for pack in self._open_more(oid):
-            yield partial(self._read_packed, pack, oid, hops)
-
-    def _read_packed(self, pack: PackFile, oid: ObjectId, hops: Iterator[int]) -> tuple[Kind, bytes] | None:
-        found = pack.read(oid)
-        if found is not None and self._lookup[:1] != [pack] and pack in self._lookup:  # ask it first next time
-            self._lookup.remove(pack)
-            self._lookup.insert(0, pack)
-        if found is None or isinstance(found, tuple):
-            return found
-        base = self._read(found, hops) if next(hops, None) is not None else None
-        if base is None:
-            problem = f"base {found.hex()} of the delta {oid.hex()} is missing"
-            raise CorruptDataError(problem, source=os.fspath(pack.path))
-        whole = pack.read(oid, base)
-        return whole if isinstance(whole, tuple) else None
 
     def iter_ids(self, kinds: Collection[Kind] | None = None) -> Iterator[ObjectId]:
         """Yield the id of every object once: packs by name, then loose objects; only those of *kinds* where given.
@@ -280,7 +206,7 @@ class ObjectDatabase:
         seen: set[ObjectId] = set()
         for folder in self._folders:
             for oid in folder.loose.iter_ids():
-                if oid not in seen and not any(oid in pack for pack in self._lookup):
+                if oid not in seen and not any(oid in pack for pack in self._copies.packs):
                     seen.add(oid)
                     yield oid
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from siltstone._native.inflate import capsule
@@ -111,17 +111,26 @@ class PackFile:
     def __contains__(self, oid: ObjectId) -> bool:
         return self._random.find(oid) >= 0
 
-    def read(self, oid: ObjectId, base: tuple[Kind, bytes] | None = None) -> tuple[Kind, bytes] | ObjectId | None:
+    def iter_bases(self, oid: ObjectId) -> Iterator[ObjectId]:
+        """Yield the objects of this pack that *oid* is built on, the nearest first; without end where they form a circle."""
+        base = oid
+        while (found := self._random.base(base, self._pool.open(self.path).fileno())) is not None:
+            base = ObjectId(found)
+            yield base
+
+    def read(
+        self, oid: ObjectId, base: tuple[Kind, bytes] | None = None, of: ObjectId | None = None
+    ) -> tuple[Kind, bytes] | ObjectId | None:
         """Return ``(kind, content)``, None where the pack has no such object, or the id of a base it does not hold.
 
-        In the last case call again with that *base*. Raises CorruptDataError, BudgetExceeded, and FileNotFoundError
-        where the pack has vanished.
+        In the last case call again with that *base*; with *of*, it stands for that entry of the pack. Raises
+        CorruptDataError, BudgetExceeded, and FileNotFoundError where the pack has vanished.
         """
         reader = self._random
         if base is None and reader.find(oid) < 0:
             return None
         try:
-            found = reader.read(oid, self._pool.open(self.path).fileno(), base)
+            found = reader.read(oid, self._pool.open(self.path).fileno(), base, of)
         except CorruptDataError as error:
             raise error.within(os.fspath(self.path)) from None
         if isinstance(found, tuple):
