@@ -63,6 +63,7 @@ cdef class _Spares:
 
 
 @cython.final
+@cython.no_gc                       # a collector that clears `_spares` first would leave nothing to give the memory back to
 cdef class BlockBuffer:
     """The memory of one block: a read-only buffer that goes back to its forest when nothing looks at it any more."""
 

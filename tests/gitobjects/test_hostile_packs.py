@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 import zlib
@@ -146,3 +147,14 @@ def test_a_name_with_a_nul_is_an_error_or_a_gap(tmp_path: Path, name: str, text:
         database.head()
         database.shallow_commits()
         assert name in ("gitdir", "refs/x") or not database.ledger.complete
+
+
+def test_blocks_in_a_circle_of_references_are_freed_in_any_order(tmp_path: Path) -> None:
+    folder = make_repository(tmp_path / "r", chain(20, Entry(oid(0), 3, b"base")))
+    for _ in range(10):
+        with ObjectDatabase.open(folder) as database:
+            ring: list[object] = [block.content(0) for block in database.walk_objects(Kind)]
+            ring.append(ring)
+        del ring
+        gc.collect()  # once the collector had cleared the forest, a block wrote its memory into what stood there instead
+    assert type(type(None)) is type
