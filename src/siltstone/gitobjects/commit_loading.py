@@ -25,6 +25,7 @@ from siltstone.gitobjects.ledger import Reason
 from siltstone.gitobjects.object_block import gather_blocks
 from siltstone.gitobjects.object_database import ObjectDatabase
 from siltstone.gitobjects.objects import GitObject
+from siltstone.gitobjects.walk_options import walk_tables_bytes
 
 _BATCH_BYTES = 1 << 20  # commits read one by one are handed over in blocks of about this size
 _FEWEST_YOUNG = 512  # commits that may be read one by one whatever the size of the graph: 20 ms
@@ -92,11 +93,13 @@ def load_columns(
             progress.advance(len(found.times))
             return found
     columns = CommitColumns(db.algorithm.size, limit_bytes=held.most)
+    share = max(0, held.most - walk_tables_bytes(db.budget)) * 15 // 16  # set aside before the walk takes what is left
+    held.set(share)
     for block in db.walk_objects((Kind.COMMIT,), order="any"):
         for i, problem in columns.add_block(block.data, block.starts, block.ends, block.oids):
             db.ledger.add(Reason.CORRUPT, block.oid(i).hex(), problem)
         progress.advance(len(block))
-        held.set(columns.memory_bytes)
+        held.set(max(share, columns.memory_bytes))
     for oid, parents in grafts.items():
         columns.set_parents(oid, b"".join(parents))
     return _finish(columns, held, 0)

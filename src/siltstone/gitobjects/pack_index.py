@@ -64,8 +64,10 @@ class PackIndex:
 
 
 def held_bytes_of(path: Path, id_size: int) -> int:
-    """Return an upper bound of the memory an index takes, from the size of its file."""
-    return os.stat(path).st_size * (id_size + _BYTES_PER_ENTRY) // (id_size + 4)
+    """Return an upper bound of the memory an index takes, from the size of its file and its version."""
+    with WindowedFile(path) as file:
+        has_checksums = file.size >= len(_MAGIC) and file.read_at(0, len(_MAGIC)) == _MAGIC
+        return file.size * (id_size + _BYTES_PER_ENTRY) // (id_size + (8 if has_checksums else 4))
 
 
 def read_pack_index(path: Path, id_size: int, note: Callable[[Path, str], None] | None = None) -> PackIndex:

@@ -52,6 +52,8 @@ def choose_options(
     if block_bytes is not None and not 0 < block_bytes <= budget.limit("objects"):
         raise ConfigError("a block lies within the budget 'objects'", field="block_bytes")
     room = budget.available("objects")
+    if budget.total_bytes is not None:  # the tables of the walk come out of the same purse
+        room = max(0, room - walk_tables_bytes(budget))
     count = workers or min(available_cores(), _MOST_WORKERS)
     if may_lower:
         smallest = min(block_bytes or _SMALLEST_BLOCK, MIB)
@@ -63,6 +65,11 @@ def choose_options(
         kinds=frozenset(kinds), skip=skip, deltas=deltas, workers=count, block_bytes=block, live_bytes=live,
         worker_bytes=min(live + _BLOCKS_OF_A_WORKER * block, max(share, block)), segment_bytes=4 * block, budget=budget,
         ledger=ledger, progress=progress, metrics=metrics)
+
+
+def walk_tables_bytes(budget: Budget) -> int:
+    """Return what the tables of a walk over every pack take at most: 20 bytes an entry, where an index takes 36 or more."""
+    return budget.reserved("pack_index") * 5 // 9
 
 
 def available_cores() -> int:
