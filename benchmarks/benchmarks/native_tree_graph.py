@@ -62,8 +62,8 @@ class History:
     def time_first_holders(self) -> None:
         self.graph.first_holders(b"".join(self.roots))
 
-    def time_first_positions(self) -> None:
-        self.graph.first_positions(b"".join(self.roots))
+    def time_leading_positions(self) -> None:
+        self.graph.leading_positions(b"".join(self.roots))
 
     def track_bytes_per_tree(self) -> float:
         return self.graph.memory_bytes / len(self.graph)

@@ -8,21 +8,18 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memset
 
-from cursor cimport Cursor
 from id_table cimport table_add, table_bytes, table_find, table_grow, table_release
 from live_trees cimport TreeInput, read_tree
-from tree_lists cimport TreeList, list_release
-from tree_log cimport ByteLog, LoggedTree, replay_steps, take_logged
 from tree_reader cimport (
-    FILTER_BITS, LOGGED, OUT_OF_MEMORY, OVER_LIMIT, READ, TreeReader, filter_bit, grow_trees, reader_bytes, reader_release,
+    FILTER_BITS, OUT_OF_MEMORY, OVER_LIMIT, READ, TreeReader, filter_bit, grow_trees, reader_bytes, reader_release,
 )
+from tree_solution cimport Solution, lower, never, replay
 
 from siltstone.core.errors import BudgetExceeded, ConfigError
 
 cdef enum:
     FIRST_TREES = 1 << 10
     MOST_ROUNDS = 257           # levels of folders that are followed, as deep as paths may be
-    NEVER = 0xFFFFFFFF          # the position of what no root reaches
 
 cdef struct Columns:            # one block of trees; all owned by the caller
     const uint8_t* data
@@ -37,14 +34,6 @@ cdef struct Columns:            # one block of trees; all owned by the caller
     const int64_t* bases
     const int32_t* children
     Py_ssize_t delta_size
-
-cdef struct Solution:
-    uint32_t* first             # by tree: the first root that reaches it
-    const uint8_t* states       # by tree
-    uint8_t* dirty              # by tree: it was lowered since its entries were looked at
-    uint32_t* places            # by target
-    Py_ssize_t waiting          # dirty trees
-
 
 cdef void _fill_input(TreeInput* tree, const Columns* block, Py_ssize_t i, int64_t first, Py_ssize_t id_size) noexcept nogil:
     """Describe one tree; bounds that another thread changed since they were checked make it empty."""
@@ -68,53 +57,6 @@ cdef void _fill_input(TreeInput* tree, const Columns* block, Py_ssize_t i, int64
         tree.delta_size = end - start
 
 
-cdef inline void _lower(Solution* solution, uint32_t tree, uint32_t position) noexcept nogil:
-    if solution.first[tree] > position:
-        solution.first[tree] = position
-        if solution.states[tree] & LOGGED and not solution.dirty[tree]:
-            solution.dirty[tree] = 1
-            solution.waiting += 1
-
-
-cdef bint _replay(TreeReader* reader, const uint32_t* trees, const uint32_t* targets, Solution* solution) noexcept nogil:
-    """Hand the position of each dirty tree on to what it names; False: out of memory.
-
-    *trees* and *targets* turn the reader's numbers into those of the solution; NULL: they are the same.
-    """
-    cdef Cursor cursor
-    cdef LoggedTree tree = LoggedTree(number=0, slot=0, base=0, steps=0)
-    cdef TreeList* made = &reader.made
-    cdef TreeList kept
-    cdef uint32_t number, position, value
-    cdef Py_ssize_t i
-    cursor.here, cursor.end = reader.log.data, reader.log.data + reader.log.size
-    while cursor.here < cursor.end:
-        take_logged(&cursor, &tree)
-        number = trees[tree.number] if trees is not NULL else <uint32_t>tree.number
-        if tree.slot == 0 and not solution.dirty[number]:
-            cursor.here += tree.steps
-            continue
-        if not replay_steps(&cursor, <Py_ssize_t>tree.steps, &reader.live[tree.base - 1].list if tree.base else NULL, made):
-            return False
-        if solution.dirty[number]:
-            solution.dirty[number] = 0
-            solution.waiting -= 1
-            position = solution.first[number]
-            for i in range(made.items):
-                value = made.values[i] >> 1
-                if not made.values[i] & 1:
-                    _lower(solution, trees[value] if trees is not NULL else value, position)
-                else:
-                    value = targets[value] if targets is not NULL else value
-                    if solution.places[value] > position:
-                        solution.places[value] = position
-        if tree.slot:
-            kept = reader.live[tree.slot - 1].list
-            reader.live[tree.slot - 1].list = made[0]
-            made[0] = kept
-    return True
-
-
 @cython.final
 cdef class TreeGraph:
     """The trees that were added, as a log of what each names: its sub-trees and those of the *targets* it holds itself.
@@ -126,6 +68,7 @@ cdef class TreeGraph:
 
     cdef TreeReader _reader
     cdef uint32_t* _first       # of the last solution, by tree; NULL: not solved, or trees came since
+    cdef uint8_t* _leads
     cdef list _others           # what was absorbed: (graph, its tree numbers here, its target numbers here)
     cdef bint _absorbed         # another graph uses the log of this one, which has given up its ids
     cdef cython.pymutex _lock
@@ -149,7 +92,14 @@ cdef class TreeGraph:
 
     def __dealloc__(self):
         reader_release(&self._reader)
+        self._forget()
+
+    cdef void _forget(self) noexcept:
+        """Give up the last solution."""
         free(self._first)
+        free(self._leads)
+        self._first = NULL
+        self._leads = NULL
 
     def __len__(self):
         """Return how many trees are known, read or only named by another."""
@@ -216,8 +166,7 @@ cdef class TreeGraph:
         with self._lock:
             if self._absorbed:
                 raise ConfigError("this graph was absorbed by another", field="graph")
-            free(self._first)
-            self._first = NULL
+            self._forget()
             while i < block.count:
                 with nogil:
                     while i < block.count:
@@ -272,8 +221,7 @@ cdef class TreeGraph:
         with self._lock, other._lock:
             if self._absorbed or other._absorbed or other._others:
                 raise ConfigError("a graph is absorbed once, and none that absorbed others", field="other")
-            free(self._first)
-            self._first = NULL
+            self._forget()
             trees = memoryview(bytearray(4 * other._reader.trees.count or 4)).cast("I")
             places = memoryview(bytearray(4 * other._reader.targets.count or 4)).cast("I")
             self._reserve_targets(self._reader.targets.count + other._reader.targets.count)
@@ -295,61 +243,90 @@ cdef class TreeGraph:
         which it lies, -1 where there is none; the ids of trees that were never added and would have been needed to know, end to
         end; and whether folders deeper than 257 levels were left out.
         """
-        cdef Py_ssize_t id_size = self._reader.trees.id_size, count, i
+        cdef Py_ssize_t id_size = self._reader.trees.id_size, count
         cdef Solution solution
-        cdef uint32_t[::1] first_places
-        cdef uint32_t last = NEVER
+        cdef uint32_t last = never()
         if roots.shape[0] % id_size:
             raise ConfigError(f"{roots.shape[0]} bytes are no whole number of ids", field="roots")
         count = roots.shape[0] // id_size
-        if count >= <Py_ssize_t>NEVER:
+        if count >= <Py_ssize_t>never():
             raise ConfigError("too many roots", field="roots")
         with self._lock:
             if self._absorbed:
                 raise ConfigError("this graph was absorbed by another", field="graph")
             if not self._reader.targets.count:
                 return [], b"", False
-            first_places = memoryview(bytearray(b"\xff" * (4 * self._reader.targets.count))).cast("I")
-            solution.places = &first_places[0]
-            solution.waiting = 0
-            solution.states = self._reader.states
-            solution.first = <uint32_t*>malloc((self._reader.trees.count + 1) * sizeof(uint32_t))
-            solution.dirty = <uint8_t*>calloc(self._reader.trees.count + 1, 1)
-            free(self._first)
-            self._first = solution.first
+            places = memoryview(bytearray(b"\xff" * (4 * self._reader.targets.count))).cast("I")
+            self._open(&solution, places, count)
             try:
-                if solution.first is NULL or solution.dirty is NULL:
+                if solution.dirty is NULL or solution.asked is NULL:
                     raise MemoryError
-                memset(solution.first, 0xFF, (self._reader.trees.count + 1) * sizeof(uint32_t))
-                self._solve(&solution, roots, count)
+                self._lower_all(&solution, roots, count)
+                cut = solution.waiting > 0
+                positions = [-1 if place == never() else place for place in places]
+                self._find_leads(&solution, positions)
             finally:
                 free(solution.dirty)
-            positions = [-1 if place == NEVER else place for place in first_places]
+                free(solution.asked)
             if -1 not in positions:
                 last = max(positions)
-            return positions, self._unread(roots, count, last), solution.waiting > 0
+            return positions, self._unread(roots, count, last), cut
 
-    cdef int _solve(self, Solution* solution, const uint8_t[::1] roots, Py_ssize_t count) except -1:
+    cdef int _open(self, Solution* solution, uint32_t[::1] places, Py_ssize_t roots) except -1:
+        """Begin a solution in which nothing is reached."""
+        cdef Py_ssize_t trees = self._reader.trees.count + 1
+        self._forget()
+        self._first = <uint32_t*>malloc(trees * sizeof(uint32_t))
+        self._leads = <uint8_t*>calloc(trees, 1)
+        if self._first is NULL or self._leads is NULL:
+            self._forget()
+            raise MemoryError
+        memset(self._first, 0xFF, trees * sizeof(uint32_t))
+        solution.first, solution.leads, solution.states = self._first, self._leads, self._reader.states
+        solution.places = &places[0]
+        solution.dirty = <uint8_t*>calloc(trees, 1)
+        solution.asked = <uint8_t*>calloc(roots + 1, 1)
+        solution.waiting = 0
+        return 0
+
+    cdef int _lower_all(self, Solution* solution, const uint8_t[::1] roots, Py_ssize_t count) except -1:
         """Lower positions from the roots down, a round for each level of folders or less, until nothing moves."""
         cdef Py_ssize_t position, rounds = 0, id_size = self._reader.trees.id_size
         cdef int64_t number
-        cdef bint done = True
-        cdef const uint32_t[::1] trees, places
         with nogil:
             for position in range(count):
                 number = table_find(&self._reader.trees, &roots[position * id_size])
                 if number >= 0:
-                    _lower(solution, <uint32_t>number, <uint32_t>position)
+                    lower(solution, <uint32_t>number, <uint32_t>position)
         while solution.waiting and rounds < MOST_ROUNDS:
             rounds += 1
+            self._replay_all(solution, False)
+        return 0
+
+    cdef int _find_leads(self, Solution* solution, list positions) except -1:
+        """Mark the trees on the way from the first roots to the targets, from the targets up."""
+        cdef Py_ssize_t rounds = 0
+        for position in positions:
+            if position >= 0:
+                solution.asked[position] = 1
+        solution.waiting = 1
+        while solution.waiting and rounds < MOST_ROUNDS:
+            rounds += 1
+            solution.waiting = 0
+            self._replay_all(solution, True)
+        return 0
+
+    cdef int _replay_all(self, Solution* solution, bint leading) except -1:
+        cdef bint done
+        cdef const uint32_t[::1] trees, targets
+        with nogil:
+            done = replay(&self._reader, NULL, NULL, solution, leading)
+        for other, tree_numbers, target_numbers in self._others:
+            trees, targets = tree_numbers, target_numbers
             with nogil:
-                done = _replay(&self._reader, NULL, NULL, solution)
-            for other, tree_numbers, target_numbers in self._others:
-                trees, places = tree_numbers, target_numbers
-                with nogil:
-                    done = done and _replay(&(<TreeGraph>other)._reader, &trees[0], &places[0], solution)
-            if not done:
-                raise MemoryError
+                done = done and replay(&(<TreeGraph>other)._reader, &trees[0], &targets[0], solution, leading)
+        if not done:
+            raise MemoryError
         return 0
 
     cdef bytes _unread(self, const uint8_t[::1] roots, Py_ssize_t count, uint32_t last):
@@ -357,21 +334,21 @@ cdef class TreeGraph:
         cdef Py_ssize_t i, id_size = self._reader.trees.id_size
         cdef list found = []
         for i in range(self._reader.trees.count):
-            if not self._reader.states[i] & READ and self._first[i] != NEVER and self._first[i] <= last:
+            if not self._reader.states[i] & READ and self._first[i] != never() and self._first[i] <= last:
                 found.append(self._reader.trees.ids[i * id_size:(i + 1) * id_size])
         for i in range(min(count, <Py_ssize_t>last + 1)):
             if table_find(&self._reader.trees, &roots[i * id_size]) < 0:
                 found.append(bytes(roots[i * id_size:(i + 1) * id_size]))
         return b"".join(found)
 
-    def first_positions(self, const uint8_t[::1] oids not None):
-        """Return for each of the trees *oids* (end to end) the first root that reached it in the last `first_holders`.
+    def leading_positions(self, const uint8_t[::1] oids not None):
+        """Return for each of the trees *oids* (end to end) the first root that reaches it, if it is on the way to a target.
 
-        -1 stands for a tree that no root reached, and for one that was never read.
+        That is: if it holds, itself or deeper, a target that no earlier root reaches.  All other trees have -1.  Positions are
+        those of the last `first_holders`.
         """
         cdef Py_ssize_t id_size = self._reader.trees.id_size, i
         cdef int64_t number
-        cdef bint known
         cdef list positions = []
         if oids.shape[0] % id_size:
             raise ConfigError(f"{oids.shape[0]} bytes are no whole number of ids", field="oids")
@@ -380,6 +357,5 @@ cdef class TreeGraph:
                 raise ConfigError("first_holders was not called since trees were added", field="graph")
             for i in range(oids.shape[0] // id_size):
                 number = table_find(&self._reader.trees, &oids[i * id_size])
-                known = number >= 0 and self._reader.states[number] & READ and self._first[number] != NEVER
-                positions.append(self._first[number] if known else -1)
+                positions.append(self._first[number] if number >= 0 and self._leads[number] else -1)
         return positions

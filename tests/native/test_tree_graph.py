@@ -55,7 +55,7 @@ def holds(graph: TreeGraph, twin: reference.TreeGraph, roots: list[bytes]) -> No
     assert positions == twin.first_holders(roots)
     assert set(unread) <= {0xEE}
     assert not cut
-    assert graph.first_positions(b"".join(twin.trees)) == twin.first_positions(list(twin.trees), roots)
+    assert graph.leading_positions(b"".join(twin.trees)) == twin.leading_positions(list(twin.trees), roots)
 
 
 @pytest.mark.parametrize("id_size", [20, 32])
@@ -122,7 +122,7 @@ def test_damaged_trees_count_as_unread() -> None:
     graph = TreeGraph(blob, 20)
     assert add(graph, {root: b"40000 d\0" + bad, bad: b"100644 f\0" + blob + b"100644 cut"}) == [1]
     assert graph.first_holders(root + b"\x04" * 20) == ([-1], bad + b"\x04" * 20, False)
-    assert graph.first_positions(root + bad) == [0, -1]
+    assert graph.leading_positions(root + bad) == [-1, -1]
     assert add(graph, {bad: b"100644 f\0" + blob}) == []
     assert graph.first_holders(root) == ([0], b"", False)
     assert len(graph) == 2
@@ -208,9 +208,9 @@ def test_wrong_arguments_are_refused() -> None:
     with pytest.raises(ConfigError):
         graph.first_holders(b"short")
     with pytest.raises(ConfigError):
-        graph.first_positions(b"short")
+        graph.leading_positions(b"short")
     with pytest.raises(ConfigError):
-        graph.first_positions(b"")
+        graph.leading_positions(b"")
     columns = [b"", array("q", [0]), array("q", [0]), array("q", [-1]), array("i", [0])]
     for place in range(1, 5):
         deltas = (*columns[:place], columns[place][:0], *columns[place + 1 :])

@@ -35,6 +35,11 @@ class TreeGraph:
                 found |= self.below(oid)
         return found
 
-    def first_positions(self, trees: list[bytes], roots: list[bytes]) -> list[int]:
+    def leading_positions(self, trees: list[bytes], roots: list[bytes]) -> list[int]:
+        places = dict(zip(self.targets, self.first_holders(roots), strict=True))
         below = [self.below(root) for root in roots]
-        return [next((i for i, found in enumerate(below) if tree in found), -1) for tree in trees]
+        firsts = [next((i for i, found in enumerate(below) if tree in found), -1) for tree in trees]
+        return [
+            first if any(places[target] == first for target in self.held(tree)) else -1
+            for tree, first in zip(trees, firsts, strict=True)
+        ]

@@ -10,11 +10,12 @@ walked oldest first, each tree visited once, until every blob is found.  Paths a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+import threading
+from collections.abc import Callable, Collection, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from siltstone._native.tree_graph import TreeGraph
-from siltstone.core.prefetch import iterate_ahead
 from siltstone.core.progress import NO_PROGRESS, Progress
 from siltstone.gitobjects.commits import CommitHistory
 from siltstone.gitobjects.ids import Kind, ObjectId
@@ -22,6 +23,7 @@ from siltstone.gitobjects.ledger import Reason
 from siltstone.gitobjects.object_block import ObjectBlock
 from siltstone.gitobjects.object_database import ObjectDatabase
 from siltstone.gitobjects.trees import DEPTH_LIMIT, PATH_LIMIT_BYTES, find_entries, is_submodule, is_tree
+from siltstone.gitobjects.walk_options import available_cores
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ def attribute(
     *,
     tips: Collection[ObjectId] | None = None,
     discover: Callable[[ObjectBlock], Collection[ObjectId]] | None = None,
+    threads: int | None = None,
     progress: Progress = NO_PROGRESS,
 ) -> dict[ObjectId, Context]:
     """Return the first commit and smallest path of each of *blobs* that is reachable from *tips* (None: every ref and HEAD).
@@ -51,7 +54,7 @@ def attribute(
     if not targets and discover is None:
         return {}
     history = CommitHistory.load(db, tips, progress=progress)  # before the trees: it holds the GIL that their threads need
-    graph = _load_graph(db, targets, discover, progress)
+    graph = _load_graph(db, targets, discover, threads or available_cores(), progress)
     rows = history.ordered_rows("oldest")
     positions, unread, too_deep = graph.first_holders(history.root_trees(rows))
     _tell_unread(db, unread)
@@ -75,20 +78,61 @@ def attribute(
 
 def _load_graph(
     db: ObjectDatabase, targets: list[ObjectId], discover: Callable[[ObjectBlock], Collection[ObjectId]] | None,
-    progress: Progress,
+    threads: int, progress: Progress,
 ) -> TreeGraph:
-    """Return the graph of all trees, decoded ahead in a thread; what *discover* names is appended to *targets*."""
-    size = db.algorithm.size
-    graph = TreeGraph(b"".join(targets), size, limit_bytes=db.budget.limit("history"))
-    decoded = iterate_ahead(db.walk_objects((Kind.TREE,)))
-    for block, fresh in iterate_ahead((block, discover(block) if discover else ()) for block in decoded):
-        if fresh:
-            graph.add_targets(b"".join(fresh))
-            targets += fresh
-        for i in graph.add_trees(block.data, block.starts, block.ends, block.oids):
-            db.ledger.add(Reason.CORRUPT, block.oid(i).hex(), "tree")
-        progress.advance(len(block))
+    """Return the graph of all trees, read by *threads*; what *discover* names is appended to *targets*."""
+    parts = db.walk_parts((Kind.TREE,), threads, deltas=True, progress=progress)
+    known = _Targets(targets, discover)
+    limit = db.budget.limit("history") // threads
+    readers = [_PartReader(db, known, limit) for _ in parts]
+    with ThreadPoolExecutor(threads, "siltstone-trees") as pool:
+        reading = [pool.submit(reader.read, part) for reader, part in zip(readers, parts, strict=True)]
+        for done in reading:
+            done.result()
+    graph = readers[0].graph
+    for reader in readers[1:]:
+        graph.absorb(reader.graph)
     return graph
+
+
+class _Targets:
+    """The blobs that are looked for: what was asked, and what *discover* finds on the way, for all parts of a walk."""
+
+    def __init__(self, targets: list[ObjectId], discover: Callable[[ObjectBlock], Collection[ObjectId]] | None) -> None:
+        self._targets, self._discover = targets, discover
+        self._lock = threading.Lock()
+
+    def since(self, count: int, block: ObjectBlock | None = None) -> bytes:
+        """Return the targets after the first *count*, end to end, those in *block* included."""
+        if self._discover is None or block is None:
+            return b"".join(self._targets[count:])
+        found = self._discover(block)
+        with self._lock:
+            self._targets += found
+            return b"".join(self._targets[count:])
+
+
+class _PartReader:
+    """Fills a graph from one part of the walk."""
+
+    def __init__(self, db: ObjectDatabase, targets: _Targets, limit_bytes: int) -> None:
+        self._db, self._targets = db, targets
+        packed = targets.since(0)
+        self._count = len(packed) // db.algorithm.size
+        self.graph = TreeGraph(packed, db.algorithm.size, limit_bytes=limit_bytes)
+
+    def read(self, blocks: Iterator[ObjectBlock]) -> None:
+        """Enter every tree of *blocks*."""
+        for block in blocks:
+            fresh = self._targets.since(self._count, block)
+            self._count += len(fresh) // self._db.algorithm.size
+            self.graph.add_targets(fresh)
+            deltas = block.deltas
+            columns = None if deltas is None else (deltas.data, deltas.starts, deltas.ends, deltas.bases, deltas.children)
+            for i in self.graph.add_trees(
+                block.data, block.starts, block.ends, block.oids, first=block.first, deltas=columns):
+                self._db.ledger.add(Reason.CORRUPT, block.oid(i).hex(), "tree")
+            del block, deltas, columns  # the buffer serves the next block
 
 
 def _tell_unread(db: ObjectDatabase, unread: bytes) -> None:
@@ -103,36 +147,44 @@ def _smallest_paths(
 ) -> dict[ObjectId, bytes]:
     """Return the smallest path of each blob below *root*, the tree of the commit at *position*, the first to hold them.
 
-    A folder that holds a blob appears with it or later, so only folders that are new in this commit are entered.  The
-    smallest path through an entry is its name and the smallest path below it, so each tree is solved once, however often
-    a commit names it.
+    Only folders on the way to a blob are read.  The smallest path through an entry is its name and the smallest path below
+    it, so each tree is solved once, however often a commit names it.
     """
     asked = frozenset(wanted)
     solved: dict[bytes, dict[ObjectId, bytes]] = {}
-    entries_of: dict[bytes, list[tuple[int, bytes, bytes]]] = {}
-    stack: list[bytes] = [root]
+    met = {root}
+    stack = [_Descent.into(db, graph, root, position, asked)]
     while stack:
-        tree = stack[-1]
-        if tree not in entries_of:
-            entries_of[tree] = _entries_to_follow(db, graph, ObjectId(tree), position, asked)
-        below = [oid for mode, _, oid in entries_of[tree] if is_tree(mode) and oid not in entries_of]
-        if below:
-            stack.append(below[0])
-            continue
-        stack.pop()
-        solved[tree] = _solve(entries_of[tree], asked, solved)
+        descent = stack[-1]
+        below = next((oid for oid in descent.folders if oid not in met), None)
+        if below is not None:
+            met.add(below)
+            stack.append(_Descent.into(db, graph, ObjectId(below), position, asked))
+        else:
+            stack.pop()
+            solved[descent.tree] = _solve(descent.entries, asked, solved)
     return solved.get(root, {})
 
 
-def _entries_to_follow(
-    db: ObjectDatabase, graph: TreeGraph, tree: ObjectId, position: int, asked: frozenset[ObjectId]
-) -> list[tuple[int, bytes, bytes]]:
-    """Return the entries of *tree* that are one of the blobs, or folders that appear first at *position*."""
-    entries = [entry for entry in find_entries(db, tree) if is_tree(entry[0]) or entry[2] in asked]
-    firsts = graph.first_positions(b"".join([oid for _, _, oid in entries]))
-    return [
-        entry for entry, first in zip(entries, firsts, strict=True) if not is_tree(entry[0]) or first == position
-    ]
+@dataclass(frozen=True, slots=True)
+class _Descent:
+    """A folder on the way to a blob: the entries that matter, and its own folders that were not yet looked at."""
+
+    tree: ObjectId
+    entries: list[tuple[int, bytes, bytes]]
+    folders: Iterator[bytes]
+
+    @classmethod
+    def into(
+        cls, db: ObjectDatabase, graph: TreeGraph, tree: ObjectId, position: int, asked: frozenset[ObjectId]
+    ) -> _Descent:
+        """Read *tree*; its entries that matter are asked blobs, and folders on the way to one."""
+        entries = [entry for entry in find_entries(db, tree) if is_tree(entry[0]) or entry[2] in asked]
+        firsts = graph.leading_positions(b"".join([oid for _, _, oid in entries]))
+        followed = [
+            entry for entry, first in zip(entries, firsts, strict=True) if first == position or not is_tree(entry[0])
+        ]
+        return cls(tree, followed, iter([oid for mode, _, oid in followed if is_tree(mode)]))
 
 
 def _solve(
