@@ -5,14 +5,23 @@ from __future__ import annotations
 from types import ModuleType
 
 import pytest
-from fuzz import fuzz_commit, fuzz_commit_graph, fuzz_delta, fuzz_loose, fuzz_pack, fuzz_pack_index
+from fuzz import (
+    fuzz_commit,
+    fuzz_commit_graph,
+    fuzz_delta,
+    fuzz_loose,
+    fuzz_midx,
+    fuzz_pack,
+    fuzz_pack_index,
+    fuzz_reverse_index,
+)  # fmt: skip
 from fuzz.mutation import fuzz
 
 
 @pytest.mark.parametrize(
     ("target", "iterations"), [
         (fuzz_commit, 2000), (fuzz_commit_graph, 500), (fuzz_delta, 3000), (fuzz_loose, 200), (fuzz_pack, 200),
-        (fuzz_pack_index, 400),
+        (fuzz_pack_index, 400), (fuzz_midx, 600), (fuzz_reverse_index, 400),
     ],
     ids=lambda value: value.__name__ if isinstance(value, ModuleType) else "",
 )
