@@ -22,6 +22,7 @@ cdef extern from "arena_file.h" nogil:
     void arena_file_expect(int descriptor, int64_t offset, int64_t size)
     int arena_file_write(int descriptor, const uint8_t* data, int64_t size, int64_t offset)
     int arena_file_read(int descriptor, uint8_t* target, int64_t size, int64_t offset)
+    int64_t arena_file_process()
     void arena_file_close(int descriptor, const uint8_t* start, int64_t size)
 
 cdef enum:
@@ -48,6 +49,7 @@ cdef struct Arena:
     ArenaSlot* slots            # owned, never moves
     Py_ssize_t count            # ids in the index
     int descriptor              # -1 before the first put
+    int64_t process             # who made the file: a fork of it may read, never write
     const uint8_t* start        # the mapping of the whole size
     int64_t reserved            # bytes the disk has promised
     int64_t used                # bytes handed out
@@ -75,6 +77,7 @@ cdef inline bint arena_create(Arena* arena) noexcept nogil:
     arena.descriptor = arena_file_open(arena.folder, arena.anonymous)
     if arena.descriptor >= 0:
         arena.start = arena_file_map(arena.descriptor, arena.size)
+        arena.process = arena_file_process()
         if arena.start is not NULL:
             return True
     arena.fault = errno
@@ -108,7 +111,10 @@ cdef inline int64_t arena_take(Arena* arena, int64_t size) noexcept nogil:
     cdef int64_t offset
     arena_lock(arena)
     offset = arena.used
-    if size < 0 or size > arena.size - offset or not arena_promise(arena, offset + size):
+    if arena.descriptor >= 0 and arena.process != arena_file_process():
+        arena.refused += 1
+        offset = ARENA_REFUSED
+    elif size < 0 or size > arena.size - offset or not arena_promise(arena, offset + size):
         arena.refused += 1
         offset = ARENA_REFUSED
     else:

@@ -93,9 +93,6 @@ static inline const uint8_t *arena_file_map(int descriptor, int64_t size)
 #ifdef MADV_RANDOM
     (void)madvise(start, (size_t)size, MADV_RANDOM); /* objects come back in no order: reading ahead is waste */
 #endif
-#ifdef MADV_DONTFORK
-    (void)madvise(start, (size_t)size, MADV_DONTFORK);
-#endif
     return (const uint8_t *)start;
 }
 
@@ -148,6 +145,12 @@ static inline int arena_file_read(int descriptor, uint8_t *target, int64_t size,
         size -= done;
     }
     return 0;
+}
+
+/* Return which process this is: a child shares the file with its parent, and would write where the parent writes. */
+static inline int64_t arena_file_process(void)
+{
+    return (int64_t)getpid();
 }
 
 static inline void arena_file_close(int descriptor, const uint8_t *start, int64_t size)

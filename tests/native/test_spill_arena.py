@@ -195,6 +195,22 @@ os.kill(os.getpid(), signal.SIGKILL)
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_fork_reads_what_was_there_and_writes_nothing(tmp_path: Path) -> None:
+    code = """
+import os
+arena = SpillArena(os.fsencode(sys.argv[1]), size_bytes=1 << 20, entries=9, id_size=20)
+arena.put(bytes(20), b"before")
+child = os.fork()
+if child == 0:
+    kept = arena.get(bytes(20), mapped=True) == arena.get(bytes(20)) == b"before"
+    os._exit(0 if kept and not arena.put(b"c" * 20, b"child") and arena.append(b"child") is None else 1)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+assert arena.put(b"p" * 20, b"parent") and arena.get(b"p" * 20) == b"parent" and arena.refused == 0
+"""
+    done = run_child(code, tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the peak from /proc")
 def test_reading_through_the_mapping_stays_within_the_allowance(tmp_path: Path) -> None:
     code = """
