@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import resource
 import signal
 import subprocess
 import sys
@@ -93,7 +92,6 @@ def test_a_closed_arena_says_so_and_a_capsule_keeps_it_open(tmp_path: Path) -> N
     for call in (arena.capsule, lambda: arena.put(bytes(20), b""), lambda: arena.get(bytes(20)), lambda: arena.append(b"")):
         with pytest.raises(NotFoundError):
             call()
-    assert os.fsencode(tmp_path)
     before = len(os.listdir("/proc/self/fd")) if sys.platform == "linux" else 1
     del held
     assert sys.platform != "linux" or len(os.listdir("/proc/self/fd")) == before - 1
@@ -230,4 +228,3 @@ print(peak() - before)
     done = run_child(code, tmp_path)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) < 6 * 1024
-    assert resource.getpagesize() <= 1 << 16
