@@ -13,13 +13,14 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
+from arena cimport Arena, arena_capsule_name
 from inflate_api cimport InflateApi, inflate_capsule_name
 from pack_entry cimport PackView, bounded, view_pack
 from pack_faults cimport BASE_ELSEWHERE, NO_MEMORY, TOO_LARGE, fault_text
 from pack_forest cimport HEADER_WINDOW, Forest, close_forest, open_forest, resolve_kinds, scan_headers
 from walk_plan cimport Plan, close_plan, make_plan
 from walk_run cimport run
-from walk_state cimport BLOCK_SMALL, DONE, SEGMENT_DONE, Walk, close_walk, leave_block, open_columns, pop
+from walk_state cimport BLOCK_SMALL, DONE, SEGMENT_DONE, Walk, close_walk, leave_block, name_of_rank, open_columns, pop
 
 from siltstone.core.errors import ConfigError
 
@@ -196,14 +197,14 @@ cdef class PackWalker:
 
     cdef Walk _walk
     cdef PackForest _forest
-    cdef object _capsule            # keeps the functions of the inflater
+    cdef object _capsules           # keep the functions of the inflater, and the arena
     cdef Py_ssize_t _selection
     cdef bint _busy
 
     def __cinit__(self, PackForest forest not None, *, Py_ssize_t limit_bytes, Py_ssize_t live_bytes, inflate,
-                  bint deltas=False):
-        """*limit_bytes* bounds one object, *live_bytes* the bases kept beside the one in use; *deltas*: hand out too how
-        each object comes from its base."""
+                  arena=None, bint deltas=False):
+        """*limit_bytes* bounds one object, *live_bytes* the bases kept beside the one in use, *arena* (a capsule) takes
+        those that do not fit; *deltas*: hand out too how each object comes from its base."""
         if limit_bytes <= 0 or live_bytes < 0:
             raise ConfigError("limits are positive", field="limit_bytes")
         self._forest = forest
@@ -213,7 +214,11 @@ cdef class PackWalker:
         self._walk.object_limit = bounded(limit_bytes)
         self._walk.live_limit = bounded(live_bytes)
         self._walk.api = <InflateApi*>PyCapsule_GetPointer(inflate, inflate_capsule_name())
-        self._capsule = inflate
+        if arena is not None:
+            self._walk.arena = <Arena*>PyCapsule_GetPointer(arena, arena_capsule_name())
+            if self._walk.arena.id_size != forest._pack.id_size:
+                raise ConfigError("arena and pack name objects differently", field="arena")
+        self._capsules = (inflate, arena)
         self._walk.inflater = self._walk.api.open()
         if self._walk.inflater is NULL or not open_columns(&self._walk, deltas):
             raise MemoryError
@@ -230,6 +235,21 @@ cdef class PackWalker:
     def revived(self):
         """How often a dropped base was made again."""
         return self._walk.revived
+
+    @property
+    def remade(self):
+        """How many entries were decoded once more for that."""
+        return self._walk.remade
+
+    @property
+    def spilled(self):
+        """How many bases went to the arena."""
+        return self._walk.spilled
+
+    @property
+    def spill_reads(self):
+        """How many bases came back from it."""
+        return self._walk.spill_reads
 
     def next_block(self, Py_ssize_t block_bytes, *, bint in_order=False):
         """Return ``(buffer, starts, ends, kinds, oids, first, segment, deltas)`` of the next objects, None after the last.
@@ -318,8 +338,7 @@ cdef class PackWalker:
         names = <uint8_t*><char*>oids
         for i in range(self._walk.count):
             kinds[i] = self._walk.forest.kinds[self._walk.ranks[i]]
-            memcpy(names + i * id_size, self._walk.pack.names + <Py_ssize_t>self._walk.pack.order[self._walk.ranks[i]] * id_size,
-                   <size_t>id_size)
+            memcpy(names + i * id_size, name_of_rank(&self._walk, self._walk.ranks[i]), <size_t>id_size)
         return starts, ends, kinds_column, oids, self._walk.handed
 
     cdef tuple _delta_columns(self):

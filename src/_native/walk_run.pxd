@@ -30,16 +30,33 @@ cdef inline int run(Walk* walk, bint in_order) noexcept nogil:
             return SEGMENT_DONE
 
 cdef inline bint begin_segment(Walk* walk) noexcept nogil:
-    """Claim a segment and stand below the bases of its first entry, none of them live; False: out of memory."""
-    cdef int32_t rank, base
-    cdef bint needed = True     # the base of the first entry is; those above it only if they have children left
-    cdef Py_ssize_t low, high
+    """Claim a segment and stand below the bases of its first entry; False: out of memory.
+
+    Where it follows the one before, they are at hand; but none of them counts as handed out, as for any other worker.
+    """
+    cdef Py_ssize_t low, high, before = walk.stop
+    walk.segment = claim_segment(walk.plan, &walk.at, &walk.stop)
+    if walk.segment >= 0 and walk.at == before:
+        for low in range(walk.depth):
+            walk.stack[low].number = -1
+        return True
     while walk.depth:
         pop(walk)
-    walk.segment = claim_segment(walk.plan, &walk.at, &walk.stop)
     if walk.segment < 0:
         return True
-    rank = walk.plan.sequence[walk.at]
+    if not stand_below(walk, walk.plan.sequence[walk.at]):
+        return False
+    low, high = 0, walk.depth - 1
+    while low < high:
+        walk.stack[low], walk.stack[high] = walk.stack[high], walk.stack[low]
+        low += 1
+        high -= 1
+    return True
+
+cdef inline bint stand_below(Walk* walk, int32_t rank) noexcept nogil:
+    """Push the bases that an entry and what follows it need, none of them live, the deepest first."""
+    cdef int32_t base
+    cdef bint needed = True     # the base of the first entry is; those above it only if they have children left
     while True:
         base = walk.forest.parents[rank]
         if base < 0:
@@ -49,15 +66,10 @@ cdef inline bint begin_segment(Walk* walk) noexcept nogil:
                 return False
         needed = False
         rank = base
-    low, high = 0, walk.depth - 1
-    while low < high:
-        walk.stack[low], walk.stack[high] = walk.stack[high], walk.stack[low]
-        low += 1
-        high -= 1
     return True
 
 cdef inline int enter(Walk* walk, int32_t rank) noexcept nogil:
-    """Decode one entry, hand it out where wanted, and stand on it where it has children here; 0, or as `run`."""
+    """Decode one entry, hand it out where wanted, and stand on it where it has children; 0, or as `run`."""
     cdef Frame frame = Frame(rank=rank, data=NULL, size=0, number=-1, owned=False, dead=False)
     cdef Py_ssize_t parent = walk.depth - 1 if walk.forest.parents[rank] >= 0 else -1
     cdef bint wanted = walk.plan.state[rank] & WANTED != 0
@@ -82,7 +94,7 @@ cdef inline int enter(Walk* walk, int32_t rank) noexcept nogil:
             return NO_MEMORY
     if parent >= 0 and walk.plan.state[rank] & LAST:
         pop(walk)               # a base leaves before its last child is descended into
-    if walk.at + 1 < walk.stop and walk.forest.parents[walk.plan.sequence[walk.at + 1]] == rank:
+    if walk.at + 1 < walk.plan.needed and walk.forest.parents[walk.plan.sequence[walk.at + 1]] == rank:
         if not push(walk, frame):
             return NO_MEMORY
     elif frame.owned:

@@ -1,12 +1,13 @@
 """One worker of a decode-once walk: its struct, its stack of bases and the memory they may take.
 
-Bases that do not fit the limit are dropped, the shallowest first, since the walk comes back to those last; they are made
-again along their chain when it does (`walk_decode.pxd`).
+Bases that do not fit the limit leave it, the shallowest first, since the walk comes back to those last: to the spill arena
+where there is one, and when the walk comes back they are read from it or made again along their chain (`walk_decode.pxd`).
 """
 from libc.stdint cimport int32_t, int64_t, uint8_t
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy
 
+from arena cimport ARENA_REFUSED, Arena, arena_put
 from inflate_api cimport InflateApi
 from pack_entry cimport Bytes, PackView
 from pack_forest cimport Forest
@@ -48,8 +49,15 @@ cdef struct Walk:
     Py_ssize_t live_limit
     Py_ssize_t live_peak
     Py_ssize_t object_limit     # bytes of one object
+    Arena* arena                # where dropped bases go; NULL: nowhere
     Py_ssize_t revived          # bases made again
-    Bytes compressed
+    Py_ssize_t remade           # entries decoded once more for that
+    Py_ssize_t spilled          # bases given to the arena
+    Py_ssize_t spill_reads      # bases read from it
+    Bytes compressed            # a piece of the pack
+    int64_t piece_at            # where it starts in the pack
+    int64_t piece_end           # how far it is filled
+    Py_ssize_t piece_size       # how much is read at once
     Bytes delta
     int32_t* chain              # scratch of revive
     Py_ssize_t chain_room
@@ -112,10 +120,22 @@ cdef inline bint note(Walk* walk, int32_t rank, int fault) noexcept nogil:
     walk.gone_count += 1
     return True
 
+cdef inline const uint8_t* name_of_rank(const Walk* walk, int32_t rank) noexcept nogil:
+    return walk.pack.names + <Py_ssize_t>walk.pack.order[rank] * walk.pack.id_size
+
+cdef inline void spill(Walk* walk, Py_ssize_t at) noexcept nogil:
+    """Give the base at *at* to the arena; a refusal means that it will be made again."""
+    cdef Frame* frame = &walk.stack[at]
+    if walk.arena is not NULL and frame.data is not NULL:
+        if arena_put(walk.arena, name_of_rank(walk, frame.rank), frame.data, frame.size) != ARENA_REFUSED:
+            walk.spilled += 1
+
 cdef inline void make_room(Walk* walk, Py_ssize_t size) noexcept nogil:
-    """Drop bases until *size* bytes more fit the limit; never the one in use."""
+    """Let bases go until *size* bytes more fit the limit; never the one in use."""
     while walk.live + size > walk.live_limit and walk.shallowest < walk.depth - 1:
-        drop(walk, walk.shallowest)
+        if walk.stack[walk.shallowest].owned:
+            spill(walk, walk.shallowest)
+            drop(walk, walk.shallowest)
         walk.shallowest += 1
 
 cdef inline void count_live(Walk* walk, Py_ssize_t size) noexcept nogil:
@@ -132,7 +152,7 @@ cdef inline uint8_t* take(Walk* walk, Py_ssize_t size) noexcept nogil:
     return data
 
 cdef inline void leave_block(Walk* walk) noexcept nogil:
-    """Copy the bases that lie in the block out of it, the deepest first; what does not fit the limit is dropped."""
+    """Copy the bases that lie in the block out of it, the deepest first; what does not fit the limit goes."""
     cdef Py_ssize_t i
     cdef uint8_t* copied
     for i in range(walk.depth - 1, -1, -1):
@@ -146,6 +166,8 @@ cdef inline void leave_block(Walk* walk) noexcept nogil:
             count_live(walk, walk.stack[i].size)
             walk.stack[i].owned = True
             walk.shallowest = min(walk.shallowest, i)
+        else:
+            spill(walk, i)
         walk.stack[i].data = copied
 
 cdef inline bint room_in_chain(Walk* walk, Py_ssize_t length) noexcept nogil:

@@ -12,6 +12,7 @@ import numpy as np
 from siltstone._native.inflate import capsule
 from siltstone._native.pack_read import PackReader
 from siltstone._native.pack_walk import PackForest, PackWalker
+from siltstone._native.spill_arena import SpillArena
 from siltstone.gitobjects.pack_index import PackIndex, read_pack_index
 
 MIB = 1 << 20
@@ -53,20 +54,22 @@ def forest_of(path: Path, descriptor: int) -> tuple[PackForest, PackIndex]:
 
 
 def walker_of(
-    forest: PackForest, *, limit: int = 64 * MIB, live: int = 64 * MIB, backend: str | None = None, deltas: bool = False
-) -> PackWalker:
-    return PackWalker(forest, limit_bytes=limit, live_bytes=live, inflate=capsule(backend), deltas=deltas)
+    forest: PackForest, *, limit: int = 64 * MIB, live: int = 64 * MIB, backend: str | None = None, deltas: bool = False,
+    arena: SpillArena | None = None,
+) -> PackWalker:  # fmt: skip
+    spill = None if arena is None else arena.capsule()
+    return PackWalker(forest, limit_bytes=limit, live_bytes=live, inflate=capsule(backend), arena=spill, deltas=deltas)
 
 
 def walk_all(
     path: Path, *, block: int = MIB, wanted: bytes | None = None, limit: int = 64 * MIB, live: int = 64 * MIB,
-    backend: str | None = None, segment: int = MIB,
+    backend: str | None = None, segment: int = MIB, arena: SpillArena | None = None,
 ) -> tuple[dict[bytes, tuple[int, bytes]], set[bytes], PackWalker]:  # fmt: skip
     """Return what a walk hands out, the names of what it could not decode, and the walker."""
     found: dict[bytes, tuple[int, bytes]] = {}
     with opened(path) as descriptor:
         forest, index = forest_of(path, descriptor)
-        walker = walker_of(forest, limit=limit, live=live, backend=backend)
+        walker = walker_of(forest, limit=limit, live=live, backend=backend, arena=arena)
         lost = {index.name(int(index.order[rank])) for rank, _, _ in forest.faults()}
         forest.select(b"\1" * len(index) if wanted is None else wanted, segment_bytes=segment)
         while (columns := walker.next_block(block)) is not None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from siltstone._native.inflate import backends
+from siltstone._native.spill_arena import SpillArena
 from siltstone.core.errors import ConfigError
 from tests.native.pack_files import forest_of, opened, walk_all, walker_of, write_pack
 from tests.reference import delta as deltas
@@ -15,6 +16,7 @@ from tests.reference import pack_read as reference
 from tests.reference.pack_read import OFS_DELTA, REF_DELTA, Entry, make_pack, name_of
 from tests.reference.random_packs import random_entries
 
+MIB = 1 << 20
 HELLO = Entry(name_of(3, b"hello"), 3, b"hello")
 
 
@@ -34,6 +36,66 @@ def test_a_walk_agrees_with_the_twin(tmp_path: Path, block: int, live: int) -> N
         assert walker.revived > 0
     if live == 1 << 24:
         assert walker.revived == 0
+
+
+@pytest.mark.parametrize("segment", [1, 5_000, MIB])
+@pytest.mark.parametrize("size", [1 << 24, 4_000], ids=["spilled", "refused"])
+def test_bases_come_back_from_the_arena(tmp_path: Path, segment: int, size: int) -> None:
+    pack, index = make_pack(random_entries(5, 150))
+    expected, _ = split(reference.read_all(pack, reference.parse_index(index)))
+    arena = SpillArena(str(tmp_path).encode(), size_bytes=size, entries=1 << 10, id_size=20)
+    path = write_pack(tmp_path, pack, index)
+    found, lost, walker = walk_all(path, block=1_000, live=0, segment=segment, arena=arena)
+    assert (found, lost) == (expected, set())
+    assert walker.spilled > 0
+    assert walker.spill_reads > 0
+    assert (walker.revived == 0) == (size == 1 << 24)
+
+
+@pytest.mark.parametrize("segment", [1, 700, 5_000])
+def test_a_walk_may_begin_anywhere_in_a_tree(tmp_path: Path, segment: int) -> None:
+    pack, index = make_pack(random_entries(12, 120, roots=0.01))
+    expected, _ = split(reference.read_all(pack, reference.parse_index(index)))
+    found, lost, _ = walk_all(write_pack(tmp_path, pack, index), segment=segment, block=10_000)
+    assert (found, lost) == (expected, set())
+
+
+def test_walkers_share_the_segments_of_a_forest(tmp_path: Path) -> None:
+    pack, index = make_pack(random_entries(13, 100))
+    expected, _ = split(reference.read_all(pack, reference.parse_index(index)))
+    path = write_pack(tmp_path, pack, index)
+    names: list[bytes] = []
+    with opened(path) as descriptor:
+        forest, _ = forest_of(path, descriptor)
+        forest.select(b"\1" * 100, segment_bytes=1)
+        walkers = [walker_of(forest) for _ in range(3)]
+        segments: list[int] = []
+        while any(made := [walker.next_block(64 * MIB, in_order=True) for walker in walkers]):
+            for columns in filter(None, made):
+                names += [columns[4][at : at + 20] for at in range(0, len(columns[4]), 20)]
+                segments.append(~columns[6])
+    assert sorted(names) == sorted(expected)
+    assert segments == list(range(len(segments)))
+    assert len(segments) > 10
+
+
+def test_a_deep_chain_of_dropped_bases_costs_little_more_than_its_length(tmp_path: Path) -> None:
+    """Each link has a leaf, so the walk comes back to all of them, the deepest first."""
+    body = bytes(range(256)) * 4
+    entries = [Entry(name_of(3, body), 3, body)]
+    size = len(body)
+    for depth in range(1, 1_000):
+        for leaf in (b"link", b"leaf"):
+            step = deltas.encode(size, [leaf + b"%d" % depth, (0, len(body) - 9)])
+            content = leaf + b"%d" % depth
+            distance = (1 if leaf == b"link" else 2) + (depth > 1)
+            entries.append(Entry(name_of(3, content), OFS_DELTA, step, distance))
+        size = len(b"link%d" % depth) + len(body) - 9
+    found, lost, walker = walk_all(write_pack(tmp_path, *make_pack(entries)), live=40_000, block=4_096)
+    assert not lost
+    assert len(found) == len(entries)
+    assert walker.peak_bytes <= 40_000
+    assert walker.remade < 20_000  # 500,000 were each made again from the root
 
 
 @pytest.mark.parametrize("backend", backends())

@@ -238,10 +238,12 @@ class ObjectDatabase:
         """
         if order not in get_args(WalkOrder):
             raise ConfigError(f"an order is one of {get_args(WalkOrder)}, got {order!r}", field="order")
+        sources = self._walk_sources()
         options = choose_options(
-            kinds, skip=skip, deltas=deltas, workers=threads, block_bytes=block_bytes, budget=self.budget,
-            ledger=self.ledger, progress=progress, metrics=metrics, may_lower=True)
-        return walk_sources(self._walk_sources(), options, in_order=order == "pack")
+            kinds, skip=skip, deltas=deltas, workers=threads, block_bytes=block_bytes, arena=self.spill,
+            budget=self.budget, ledger=self.ledger, progress=progress, metrics=metrics, may_lower=True,
+            largest_pack=max(map(len, sources.packs), default=0))
+        return walk_sources(sources, options, in_order=order == "pack")
 
     def walk_parts(
         self, kinds: Collection[Kind], parts: int, *, deltas: bool = False, skip: SpillIndex | None = None,
@@ -252,10 +254,12 @@ class ObjectDatabase:
         They take runs of delta trees from one queue, so they are done at the same time whatever their consumers cost; which
         objects come in which part differs from time to time. Within a part a base comes before what is based on it.
         """
+        sources = self._walk_sources()
         options = choose_options(
-            kinds, skip=skip, deltas=deltas, workers=parts, block_bytes=block_bytes, budget=self.budget,
-            ledger=self.ledger, progress=progress, metrics=metrics, may_lower=False)
-        return walk_in_parts(self._walk_sources(), options)
+            kinds, skip=skip, deltas=deltas, workers=parts, block_bytes=block_bytes, arena=self.spill,
+            budget=self.budget, ledger=self.ledger, progress=progress, metrics=metrics, may_lower=False,
+            largest_pack=max(map(len, sources.packs), default=0))
+        return walk_in_parts(sources, options)
 
     def walk_copies(
         self, parts: int, ledger: CoverageLedger, *, progress: Progress = NO_PROGRESS, metrics: Metrics = NO_METRICS

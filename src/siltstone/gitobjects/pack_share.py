@@ -21,10 +21,8 @@ from siltstone.gitobjects.lfs_pointers import find_lfs_pointers
 from siltstone.gitobjects.object_block import ObjectBlock, delta_columns
 from siltstone.gitobjects.objects import GitObject
 from siltstone.gitobjects.pack_file import PackFile
-from siltstone.gitobjects.walk_options import WalkOptions
+from siltstone.gitobjects.walk_options import FOREST_BYTES, WalkOptions, plan_bytes
 from siltstone.gitobjects.walk_threads import Made
-
-_FOREST_BYTES = 20  # bytes of the walk's tables per entry, reserved from the budget "pack_index"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +48,7 @@ def open_forest(pack: PackFile, file: WindowedFile) -> PackForest:
 
 def kinds_by_name(pack: PackFile, budget: Budget) -> npt.NDArray[np.uint8]:
     """Return the kind of each entry by position among the names; 0 where the pack alone does not tell."""
-    with budget.hold("pack_index", len(pack) * _FOREST_BYTES), WindowedFile(pack.path) as file:
+    with budget.hold("pack_index", len(pack) * FOREST_BYTES), WindowedFile(pack.path) as file:
         kinds = np.frombuffer(open_forest(pack, file).kinds(), np.uint8)
     by_name = np.empty(len(pack), np.uint8)
     by_name[pack.index.order] = kinds
@@ -69,7 +67,7 @@ class PackShare:
         self._peak = 0
         with ExitStack() as stack:
             file = stack.enter_context(WindowedFile(pack.path))
-            stack.enter_context(options.budget.hold("pack_index", len(pack) * _FOREST_BYTES))
+            stack.enter_context(options.budget.hold("pack_index", len(pack) * plan_bytes(options.deltas)))
             stack.enter_context(options.metrics.timer("walk"))
             chosen = not_skipped(pack, repeats, options.skip)[pack.index.order]
             self._forest = open_forest(pack, file)
@@ -90,7 +88,7 @@ class PackShare:
         options = self._options
         return PackWalker(
             self._forest, limit_bytes=options.budget.limit("object"), live_bytes=options.live_bytes, inflate=capsule(),
-            deltas=options.deltas)
+            arena=None if options.arena is None else options.arena.capsule(), deltas=options.deltas)
 
     def block(self, made: Made, part: int, given: int) -> ObjectBlock:
         """Return what a walker made as a block of a part that has given *given* objects so far."""
@@ -118,7 +116,10 @@ class PackShare:
         self._note(walker.take_faults())
         with self._lock:
             self._peak += walker.peak_bytes
-        self._options.metrics.count("walk.revived", walker.revived)
+        metrics = self._options.metrics
+        metrics.count("walk.revived", walker.revived)
+        metrics.count("walk.spilled", walker.spilled)
+        metrics.count("walk.spill_reads", walker.spill_reads)
 
     def name(self, rank: int) -> ObjectId:
         """Return the id of an entry by its place in the pack."""

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
+from siltstone._native.spill_arena import SpillArena
 from siltstone._native.spill_index import SpillIndex
 from siltstone.core.budget import KIB, MIB, Budget
 from siltstone.core.errors import ConfigError
@@ -16,6 +17,10 @@ from siltstone.gitobjects.ids import Kind
 from siltstone.gitobjects.ledger import CoverageLedger
 
 WalkOrder = Literal["pack", "any"]
+
+FOREST_BYTES = 7  # of tables per entry, reserved from the budget "pack_index"
+PLAN_BYTES = 20  # with the plan of a walk, at its largest
+CHILDREN_BYTES = 4  # more with deltas
 
 _LARGEST_BLOCK = 4 * MIB
 _SMALLEST_BLOCK = 64 * KIB
@@ -36,6 +41,7 @@ class WalkOptions:
     live_bytes: int  # of bases, for each worker
     worker_bytes: int  # all that is reserved for each worker
     segment_bytes: int  # of content that a worker takes on at once
+    arena: SpillArena | None  # for bases that do not fit
     budget: Budget
     ledger: CoverageLedger
     progress: Progress
@@ -44,16 +50,21 @@ class WalkOptions:
 
 def choose_options(
     kinds: Collection[Kind], *, skip: SpillIndex | None, deltas: bool, workers: int | None, block_bytes: int | None,
-    budget: Budget, ledger: CoverageLedger, progress: Progress, metrics: Metrics, may_lower: bool,
+    arena: SpillArena | None, budget: Budget, ledger: CoverageLedger, progress: Progress, metrics: Metrics, may_lower: bool,
+    largest_pack: int,
 ) -> WalkOptions:  # fmt: skip
-    """Return options that fit what the budget ``objects`` has left; *may_lower*: with fewer workers than asked for."""
+    """Return options that fit what the budget ``objects`` has left; *may_lower*: with fewer workers than asked for.
+
+    Where all names are bounded together the tables for *largest_pack* entries come first, and of the rest the walk takes
+    half: whoever uses what it gives needs memory too.
+    """
     if workers is not None and workers <= 0:
         raise ConfigError(f"a walk has at least one worker, got {workers}", field="threads")
     if block_bytes is not None and not 0 < block_bytes <= budget.limit("objects"):
         raise ConfigError("a block lies within the budget 'objects'", field="block_bytes")
     room = budget.available("objects")
-    if budget.total_bytes is not None:  # the tables of the walk come out of the same purse
-        room = max(0, room - walk_tables_bytes(budget))
+    if budget.total_bytes is not None:
+        room = min(room, max(0, budget.available("pack_index") - largest_pack * plan_bytes(deltas)) // 2)
     count = workers or min(available_cores(), _MOST_WORKERS)
     if may_lower:
         smallest = min(block_bytes or _SMALLEST_BLOCK, MIB)
@@ -63,8 +74,13 @@ def choose_options(
     live = max(0, min(_MOST_LIVE, (share - _BLOCKS_OF_A_WORKER * block) // 2))
     return WalkOptions(
         kinds=frozenset(kinds), skip=skip, deltas=deltas, workers=count, block_bytes=block, live_bytes=live,
-        worker_bytes=min(live + _BLOCKS_OF_A_WORKER * block, max(share, block)), segment_bytes=4 * block, budget=budget,
-        ledger=ledger, progress=progress, metrics=metrics)
+        worker_bytes=min(live + _BLOCKS_OF_A_WORKER * block, max(share, block)), segment_bytes=4 * block, arena=arena,
+        budget=budget, ledger=ledger, progress=progress, metrics=metrics)
+
+
+def plan_bytes(deltas: bool) -> int:
+    """Return what the tables of a walk take for each entry of a pack while they are made."""
+    return PLAN_BYTES + CHILDREN_BYTES if deltas else PLAN_BYTES
 
 
 def walk_tables_bytes(budget: Budget) -> int:
