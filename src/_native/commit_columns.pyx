@@ -272,10 +272,10 @@ cdef class CommitColumns:
     def add_rows(self, const uint8_t[::1] oids not None, const uint8_t[::1] trees not None,
                  const int64_t[::1] times not None, const int64_t[::1] parents not None,
                  const int64_t[::1] parent_starts not None):
-        """Enter commits given as columns, parents as positions among *oids*; one that came before is skipped."""
-        cdef Py_ssize_t i, j, id_size = self._table.id_size, count = times.shape[0]
+        """Enter commits given as columns, parents as positions among *oids*; ids behind the last commit are only named."""
+        cdef Py_ssize_t i, j, id_size = self._table.id_size, count = times.shape[0], named = oids.shape[0] // id_size
         cdef int fault = 0
-        if oids.shape[0] != count * id_size or trees.shape[0] != oids.shape[0] or parent_starts.shape[0] != count + 1:
+        if named < count or oids.shape[0] % id_size or trees.shape[0] != count * id_size or parent_starts.shape[0] != count + 1:
             raise ConfigError("the columns do not agree", field="oids")
         with self._lock:
             self._refuse_finished()
@@ -283,7 +283,7 @@ cdef class CommitColumns:
                 if not 0 <= parent_starts[i] <= parent_starts[i + 1] <= parents.shape[0]:
                     raise ConfigError("parent_starts do not ascend", field="parent_starts")
                 for j in range(parent_starts[i], parent_starts[i + 1]):
-                    if not 0 <= parents[j] < count:
+                    if not 0 <= parents[j] < named:
                         raise ConfigError("a parent lies outside the columns", field="parents")
                 fault = self._add_row(&oids[i * id_size], &trees[i * id_size], times[i], &oids[0],
                                       &parents[parent_starts[i]] if parents.shape[0] > parent_starts[i] else NULL,
@@ -312,8 +312,8 @@ cdef class CommitColumns:
     def finish(self):
         """Return ``(oids, trees, times, parents, parent_starts, missing)``, rows in ascending order of id.
 
-        Times, parents (a bytearray) and starts are 64-bit integers.  A parent that did not come is ``-3 - k``, where k is its position
-        among the ids of *missing*.  The columns are empty afterwards and take nothing more.
+        Times, parents (a bytearray) and starts are 64-bit integers.  A parent that did not come is ``-3 - k``, where k is
+        its position among the ids of *missing*.  The columns are empty afterwards and take nothing more.
         """
         cdef uint32_t* rows = NULL      # by number, then used as order
         cdef uint32_t* order = NULL

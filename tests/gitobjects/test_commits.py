@@ -172,3 +172,27 @@ def test_committer_time_is_read_as_git_does(line: str, time: int) -> None:
 def test_a_commit_without_tree_is_corrupt(data: bytes) -> None:
     with pytest.raises(CorruptDataError):
         parse_commit_links(data, 20)
+
+
+def test_a_small_budget_gives_the_same_history(tmp_path: Path) -> None:
+    repository = make_history(tmp_path / "bare", "sha1", 19, commits=300)
+    with open_database(repository) as db, open_database(repository, budget=Budget(total_bytes=1 << 20)) as small:
+        ample, tight = CommitHistory.load(db, use_graph=False), CommitHistory.load(small, use_graph=False)
+        assert (tight.oids, tight.trees) == (ample.oids, ample.trees)
+        for order in ORDERS:
+            assert tight.ordered_rows(order).tolist() == ample.ordered_rows(order).tolist()
+        assert small.budget.peak("history") < 1 << 20
+
+
+def test_gaps_are_told_alike_in_a_small_budget(tmp_path: Path) -> None:
+    repository = make_bare(tmp_path / "bare", "sha1")
+    tree, who = "4b825dc642cb6eb9a060e54bf8d69288fbee4904", "C <c@example.com> 100 +0000"
+    damaged = write_commit(repository, "no tree here\n")
+    text = f"tree {tree}\nparent {'12' * 20}\nparent {damaged.hex()}\nauthor {who}\ncommitter {who}\n\nmessage\n"
+    tip = write_commit(repository, text)
+    told = []
+    for budget in (Budget(), Budget(total_bytes=1 << 20)):
+        with open_database(repository, budget=budget) as db:
+            assert [record.oid for record in walk_commits(db, [tip])] == [tip]
+            told.append(db.ledger.as_dict())
+    assert told[0] == told[1]

@@ -15,18 +15,19 @@ import numpy.typing as npt
 
 from siltstone._native.commit_columns import CommitColumns, parse_commit_links
 from siltstone._native.commit_order import find_ids
-from siltstone.core.budget import Budget
+from siltstone.core.budget import MIB, Budget
 from siltstone.core.errors import BudgetExceeded, CorruptDataError
 from siltstone.core.progress import NO_PROGRESS, Progress
 from siltstone.gitobjects.commit_graph import GraphColumns, find_graph_files, read_commit_graph
+from siltstone.gitobjects.commit_spool import CommitSpool
 from siltstone.gitobjects.commit_tips import TipReader
 from siltstone.gitobjects.ids import Kind, ObjectId
 from siltstone.gitobjects.ledger import Reason
-from siltstone.gitobjects.object_block import gather_blocks
+from siltstone.gitobjects.object_block import ObjectBlock, gather_blocks
 from siltstone.gitobjects.object_database import ObjectDatabase
 from siltstone.gitobjects.objects import GitObject
-from siltstone.gitobjects.walk_options import walk_tables_bytes
 
+_AMPLE_BYTES = 128 * MIB  # of room: a million commits fit beside the walk that reads them
 _BATCH_BYTES = 1 << 20  # commits read one by one are handed over in blocks of about this size
 _FEWEST_YOUNG = 512  # commits that may be read one by one whatever the size of the graph: 20 ms
 _YOUNG_SHARE = 32  # a read by name costs as much as a pass over some 20 commits
@@ -92,17 +93,40 @@ def load_columns(
         if found is not None:
             progress.advance(len(found.times))
             return found
-    columns = CommitColumns(db.algorithm.size, limit_bytes=held.most)
-    share = max(0, held.most - walk_tables_bytes(db.budget)) * 15 // 16  # set aside before the walk takes what is left
-    held.set(share)
-    for block in db.walk_objects((Kind.COMMIT,), order="any"):
-        for i, problem in columns.add_block(block.data, block.starts, block.ends, block.oids):
-            db.ledger.add(Reason.CORRUPT, block.oid(i).hex(), problem)
-        progress.advance(len(block))
-        held.set(max(share, columns.memory_bytes))
+    aside = db.budget.total_bytes is not None or held.most < _AMPLE_BYTES  # else a walk may take what the columns need
+    columns = _walk_aside(db, held, progress) if aside else _walk(db, held, progress)
     for oid, parents in grafts.items():
         columns.set_parents(oid, b"".join(parents))
     return _finish(columns, held, 0)
+
+
+def _walk(db: ObjectDatabase, held: Reservation, progress: Progress) -> CommitColumns:
+    """Return every commit of the database."""
+    columns = CommitColumns(db.algorithm.size, limit_bytes=held.most)
+    for block in db.walk_objects((Kind.COMMIT,), order="any"):
+        _add_block(db, columns, block)
+        progress.advance(len(block))
+        held.set(columns.memory_bytes)
+    return columns
+
+
+def _walk_aside(db: ObjectDatabase, held: Reservation, progress: Progress) -> CommitColumns:
+    """Return every commit as `_walk` does, in memory only when the walk has given its own back."""
+    with CommitSpool(db.algorithm.size) as spool:
+        for block in db.walk_objects((Kind.COMMIT,), order="any"):
+            part = CommitColumns(db.algorithm.size)
+            _add_block(db, part, block)
+            spool.put(part)
+            progress.advance(len(block))
+        columns = CommitColumns(db.algorithm.size, limit_bytes=held.most)
+        spool.drain(columns)
+    held.set(columns.memory_bytes)
+    return columns
+
+
+def _add_block(db: ObjectDatabase, columns: CommitColumns, block: ObjectBlock) -> None:
+    for i, problem in columns.add_block(block.data, block.starts, block.ends, block.oids):
+        db.ledger.add(Reason.CORRUPT, block.oid(i).hex(), problem)
 
 
 def _finish(columns: CommitColumns, held: Reservation, graph_commits: int) -> LoadedColumns:
