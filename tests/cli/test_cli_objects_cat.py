@@ -114,3 +114,18 @@ def test_damage_is_told_and_the_rest_still_comes(tmp_path, capfdbinary):
     assert b"INCOMPLETE" in told.err
     assert b"corrupt" in told.err
     assert told.out
+
+
+@pytest.mark.oracle
+def test_alternates_of_the_environment_are_read(tmp_path, git, monkeypatch, capfdbinary):
+    for name in ("own", "lender"):
+        git(tmp_path, "init", "-q", name)
+    blob = git(tmp_path / "lender", "hash-object", "-w", "--stdin", input=b"lent").decode().strip()
+    words = ["objects", "cat", "--repo", str(tmp_path / "own"), blob]
+    assert main(words) != 0
+    text = f"{tmp_path}/lender/.git/obj\\145cts"
+    monkeypatch.setenv("GIT_ALTERNATE_OBJECT_DIRECTORIES", f'"{text}"')
+    assert git(tmp_path / "own", "cat-file", "-p", blob, env={"GIT_ALTERNATE_OBJECT_DIRECTORIES": f'"{text}"'}) == b"lent"
+    capfdbinary.readouterr()
+    assert main(words) == 0
+    assert capfdbinary.readouterr().out == b"lent"

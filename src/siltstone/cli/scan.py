@@ -10,7 +10,8 @@ from pathlib import Path
 from siltstone import __version__
 from siltstone._native.literals import variants
 from siltstone.cli import render
-from siltstone.cli.limits import add_memory_option, budget_of
+from siltstone.cli.limits import add_memory_option
+from siltstone.cli.repositories import open_repository
 from siltstone.cli.terminal import Terminal
 from siltstone.core.errors import FINDINGS_EXIT, ConfigError, IncompleteError
 from siltstone.core.files import write_atomically
@@ -48,8 +49,9 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     chosen = "json" if arguments.json else arguments.format or "table"
     rules = load_rules(arguments.rules.read_bytes()) if arguments.rules else default_rules()
     key = terminal.environment.get(KEY_VARIABLE, "").encode() or DEFAULT_KEY
-    result = scan(arguments.repository, rules=rules, key=key, kernel=terminal.kernel_among(variants()),
-                  budget=budget_of(arguments), progress=terminal.progress(weights=_WEIGHTS, quiet=arguments.quiet))
+    with open_repository(arguments.repository, arguments, terminal) as database:
+        result = scan(database, rules=rules, key=key, kernel=terminal.kernel_among(variants()),
+                      progress=terminal.progress(weights=_WEIGHTS, quiet=arguments.quiet))
     lines = _lines(result, rules, chosen, terminal)
     if arguments.output is None:
         for line in lines:
@@ -96,7 +98,9 @@ def _explain(ledger: CoverageLedger) -> Iterator[str]:
     if Reason.SHALLOW_BOUNDARY in counts:
         yield "this is a shallow clone: older commits were not fetched and not searched (git fetch --unshallow)"
     if Reason.MISSING in counts:
-        yield "objects that the history needs are missing, as in a partial clone: what they hold was not searched"
+        yield "objects that the history needs are missing: what they hold was not searched (git fsck)"
+    if Reason.PROMISED in counts:
+        yield "this is a partial clone: what it left out was not searched (git fetch --refetch --no-filter)"
     shown: dict[Reason, int] = {}
     for gap in ledger.examples():
         shown[gap.reason] = shown.get(gap.reason, 0) + 1

@@ -24,8 +24,8 @@ def trace_history(
 ) -> dict[ObjectId, Context]:
     """Return where each of *blobs* first appeared, and note in the ledger what the history lacks.
 
-    Missing commits, trees and blobs are those that a reference reaches; a shallow boundary is noted as such.  *known* holds
-    the ids of all objects.  Blobs that no commit reaches are not in the result.
+    Missing commits, trees and blobs are those that a reference reaches; what a partial clone left out is noted as promised, a
+    shallow boundary as such.  *known* holds the ids of all objects.  Blobs that no commit reaches are not in the result.
     """
     size = database.algorithm.size
     absent: set[ObjectId] = set()
@@ -45,5 +45,5 @@ def trace_history(
     for blob in sorted(absent & contexts.keys()):
         context = contexts.pop(blob)
         path = context.path.decode("utf-8", "backslashreplace")
-        database.ledger.add(Reason.MISSING, blob.hex(), f"blob, {path} in {context.commit.hex()}")
+        database.ledger.add(database.absence(context.commit), blob.hex(), f"blob, {path} in {context.commit.hex()}")
     return contexts

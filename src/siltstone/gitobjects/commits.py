@@ -25,7 +25,7 @@ from siltstone.core.progress import NO_PROGRESS, Progress
 from siltstone.gitobjects.commit_loading import LoadedColumns, Reservation, load_columns
 from siltstone.gitobjects.commit_tips import TipReader, all_tips
 from siltstone.gitobjects.ids import ObjectId
-from siltstone.gitobjects.ledger import CoverageLedger, Reason
+from siltstone.gitobjects.ledger import Reason
 from siltstone.gitobjects.object_database import ObjectDatabase
 
 Order = Literal["topological", "date", "oldest"]
@@ -79,24 +79,26 @@ class CommitHistory:
             hidden = rows.reached(exclude, np.zeros(len(columns.times), np.uint8), quiet=True)
             met = rows.reached(starts, hidden.copy(), first_parent=first_parent)
             history = cls(columns, (met & ~hidden & 1).view(np.bool_), db.algorithm.size, db.budget)
-            history._tell_cuts(db.ledger, shallow, first_parent=first_parent)
+            history._tell_cuts(db, shallow, first_parent=first_parent)
         except BaseException:
             held.set(0)
             raise
         weakref.finalize(history, held.set, 0)
         return history
 
-    def _tell_cuts(self, ledger: CoverageLedger, shallow: npt.NDArray[np.int64], *, first_parent: bool) -> None:
+    def _tell_cuts(self, db: ObjectDatabase, shallow: npt.NDArray[np.int64], *, first_parent: bool) -> None:
         """Put into the ledger where the chosen history ends early; parents that are missing become `MISSING`."""
         for row in shallow[self._included[shallow]].tolist():
-            ledger.add(Reason.SHALLOW_BOUNDARY, self.oid(row).hex())
+            db.ledger.add(Reason.SHALLOW_BOUNDARY, self.oid(row).hex())
         parents = self._columns.parents
         gaps = np.flatnonzero(parents < CUT)
         children = np.searchsorted(self.parent_starts, gaps, side="right") - 1
         followed = self._included[children] & (~np.bool_(first_parent) | (self.parent_starts[children] == gaps))
         size, missing = self._id_size, self._columns.missing
-        for number in np.unique(CUT - 1 - parents[gaps[followed]]).tolist():
-            ledger.add(Reason.MISSING, missing[number * size : (number + 1) * size].hex(), "commit")
+        numbers, firsts = np.unique(CUT - 1 - parents[gaps[followed]], return_index=True)
+        for number, child in zip(numbers.tolist(), children[followed][firsts].tolist(), strict=True):
+            reason = db.absence(self.oid(child))
+            db.ledger.add(reason, missing[number * size : (number + 1) * size].hex(), "commit")
         parents[gaps] = MISSING
         parents.flags.writeable = False
 

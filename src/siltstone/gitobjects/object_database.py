@@ -7,7 +7,7 @@ sources hold is one object; where one copy is damaged another is used, as git do
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import get_args
 
@@ -21,7 +21,7 @@ from siltstone.core.metrics import NO_METRICS, Metrics
 from siltstone.core.progress import NO_PROGRESS, Progress
 from siltstone.gitobjects.alternates import find_object_folders
 from siltstone.gitobjects.ids import HashAlgorithm, Kind, ObjectId
-from siltstone.gitobjects.ledger import CoverageLedger
+from siltstone.gitobjects.ledger import CoverageLedger, Reason
 from siltstone.gitobjects.object_block import ObjectBlock
 from siltstone.gitobjects.object_copies import ObjectCopies
 from siltstone.gitobjects.object_folder import ObjectFolder
@@ -45,7 +45,7 @@ class ObjectDatabase:
 
     def __init__(
         self, repository: Repository, budget: Budget, ledger: CoverageLedger, *, spill_dir: Path | None = None,
-        spill_bytes: int | None = None,
+        spill_bytes: int | None = None, alternates: Sequence[Path] = (),
     ) -> None:  # fmt: skip
         """Use `open`."""
         self.git_dir: Path = repository.git_dir
@@ -61,14 +61,14 @@ class ObjectDatabase:
         self._pool = DescriptorPool(min(_LARGEST_CACHE, budget.limit("objects") // 4))
         self._folders = [
             ObjectFolder(path, repository.algorithm, budget, ledger, self._pool)
-            for path in find_object_folders(repository.objects_dir, ledger)
+            for path in find_object_folders(repository.objects_dir, ledger, alternates)
         ]
         self._copies = ObjectCopies(self._folders)
 
     @classmethod
     def open(
         cls, path: Path | str, *, budget: Budget | None = None, ledger: CoverageLedger | None = None,
-        spill_dir: Path | None = None, spill_bytes: int | None = None,
+        spill_dir: Path | None = None, spill_bytes: int | None = None, alternates: Sequence[Path] = (),
     ) -> ObjectDatabase:  # fmt: skip
         """Open the repository at or around *path*: work tree, ``.git`` folder or file, linked worktree, bare.
 
@@ -78,10 +78,12 @@ class ObjectDatabase:
 
         Objects that memory has no room for go to an unlinked file of at most *spill_bytes* (0: to none; None: the
         smaller of 8 GiB and a quarter of the free disk) in *spill_dir* (None: where temporary files go), at first need.
+
+        *alternates* are object folders to read beside those that the repository itself borrows from.
         """
         return cls(
             open_repository(path), budget or Budget(), CoverageLedger() if ledger is None else ledger,
-            spill_dir=spill_dir, spill_bytes=spill_bytes,
+            spill_dir=spill_dir, spill_bytes=spill_bytes, alternates=alternates,
         )  # fmt: skip
 
     def __enter__(self) -> ObjectDatabase:
@@ -121,6 +123,18 @@ class ObjectDatabase:
     def partial(self) -> bool:
         """Whether this is a partial clone, where objects may be missing on purpose."""
         return any(folder.promisor for folder in self._folders)
+
+    def absence(self, named_by: ObjectId | None = None) -> Reason:
+        """Return why an object is not here: PROMISED where a partial clone left it out, else MISSING.
+
+        Git's rule: what an object of a promisor pack names is promised. *named_by* is that object, or the commit through which
+        it was reached; without it everything absent from a partial clone counts as promised.
+        """
+        with self._lock:
+            if named_by is None:
+                return Reason.PROMISED if self.partial else Reason.MISSING
+            promised = any(named_by in pack for pack in self.packs() if pack.promisor)
+        return Reason.PROMISED if promised else Reason.MISSING
 
     def read(self, oid: ObjectId) -> GitObject:
         """Return an object. Raises NotFoundError where it is absent, CorruptDataError where it is damaged, and

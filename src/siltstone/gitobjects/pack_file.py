@@ -55,7 +55,7 @@ class DescriptorPool:
 class PackFile:
     """One pack of a database. Its methods are called under the database's lock."""
 
-    __slots__ = ("_limit", "_pool", "_reader", "_size", "index", "path")
+    __slots__ = ("_limit", "_pool", "_reader", "_size", "index", "path", "promisor")
 
     def __init__(
         self, path: Path, id_size: int, pool: DescriptorPool, *, limit_bytes: int,
@@ -67,6 +67,7 @@ class PackFile:
         """
         self.path = path
         self.index: PackIndex = read_pack_index(path.with_suffix(".idx"), id_size, note)
+        self.promisor = path.with_suffix(".promisor").exists()  # from a partial clone: what it names may be absent on purpose
         self._pool, self._limit = pool, limit_bytes
         self._reader: PackReader | None = None
         with WindowedFile(path) as file:

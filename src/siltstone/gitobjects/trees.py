@@ -76,7 +76,7 @@ def find_tree_bytes(db: ObjectDatabase, oid: ObjectId) -> bytes | None:
     try:
         found = db.read(oid)
     except NotFoundError:
-        db.ledger.add(Reason.MISSING, oid.hex(), "tree")
+        db.ledger.add(db.absence(), oid.hex(), "tree")
         return None
     except CorruptDataError as error:
         db.ledger.add(Reason.CORRUPT, oid.hex(), error.problem)
