@@ -200,7 +200,7 @@ cdef inline bint arena_has_slot(Arena* arena) noexcept nogil:
 
 cdef inline int64_t arena_put_kind(Arena* arena, const uint8_t* id, int64_t kind, const uint8_t* data,
                                    int64_t size) noexcept nogil:
-    """Store an object under its id and kind (0 to 255); return the offset of its content, or ARENA_REFUSED.
+    """Store an object under its id and kind (any number); return the offset of its content, or ARENA_REFUSED.
 
     What is there already is not stored again.  Two threads that put one object at once may both store it; either copy
     is right.  A damaged index can name one object by the id of another: who relies on the kind stores it.

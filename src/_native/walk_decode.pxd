@@ -2,14 +2,16 @@
 from libc.stdint cimport int32_t, int64_t, uint8_t
 from libc.stdlib cimport free, malloc
 
-from arena cimport arena_find, arena_read
+from arena cimport arena_find_kind, arena_read
 from delta_ops cimport apply_delta, measure_delta
 from inflate_api cimport is_plausible
 from pack_entry cimport Bytes, grow
 from pack_faults cimport ENTRY_IMPLAUSIBLE, NO_MEMORY, TOO_LARGE
 from walk_read cimport read_entry
 from walk_plan cimport WANTED
-from walk_state cimport BLOCK_FULL, BLOCK_SMALL, Frame, Walk, count_live, make_room, name_of_rank, room_in_chain, take
+from walk_state cimport (
+    BLOCK_FULL, BLOCK_SMALL, Frame, Walk, count_live, make_room, name_of_rank, room_in_chain, spill_kind, take,
+)
 
 cdef enum:
     SCRATCH_KEPT = 4 << 20      # bytes of a scratch buffer that outlive an object
@@ -136,7 +138,7 @@ cdef inline bint fetch(Walk* walk, int32_t rank, Frame* found) noexcept nogil:
     """Whether the arena holds the content of an entry; if so *found* owns a copy."""
     cdef int64_t offset = 0, size = 0
     cdef uint8_t* data
-    if walk.arena is NULL or not arena_find(walk.arena, name_of_rank(walk, rank), &offset, &size):
+    if walk.arena is NULL or not arena_find_kind(walk.arena, name_of_rank(walk, rank), spill_kind(walk), &offset, &size):
         return False
     data = <uint8_t*>malloc(<size_t>(size if size else 1))
     if data is NULL or not arena_read(walk.arena, offset, data, size):

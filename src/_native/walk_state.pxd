@@ -7,7 +7,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy
 
-from arena cimport ARENA_REFUSED, Arena, arena_put
+from arena cimport ARENA_REFUSED, Arena, arena_put_kind
 from inflate_api cimport InflateApi
 from pack_entry cimport Bytes, PackView
 from pack_forest cimport Forest
@@ -123,11 +123,16 @@ cdef inline bint note(Walk* walk, int32_t rank, int fault) noexcept nogil:
 cdef inline const uint8_t* name_of_rank(const Walk* walk, int32_t rank) noexcept nogil:
     return walk.pack.names + <Py_ssize_t>walk.pack.order[rank] * walk.pack.id_size
 
+cdef inline int64_t spill_kind(const Walk* walk) noexcept nogil:
+    """Return a number of this pack for the arena: another pack may give the same name to other content."""
+    return <int64_t><size_t>walk.pack.names
+
 cdef inline void spill(Walk* walk, Py_ssize_t at) noexcept nogil:
     """Give the base at *at* to the arena; a refusal means that it will be made again."""
     cdef Frame* frame = &walk.stack[at]
     if walk.arena is not NULL and frame.data is not NULL:
-        if arena_put(walk.arena, name_of_rank(walk, frame.rank), frame.data, frame.size) != ARENA_REFUSED:
+        if arena_put_kind(
+                walk.arena, name_of_rank(walk, frame.rank), spill_kind(walk), frame.data, frame.size) != ARENA_REFUSED:
             walk.spilled += 1
 
 cdef inline void make_room(Walk* walk, Py_ssize_t size) noexcept nogil:
