@@ -39,6 +39,11 @@ def _field(path: Path, name: str) -> int:
     return next((int(line.split()[1]) << 10 for line in lines if line.startswith(name)), 0)
 
 
+def peak_of(process: int) -> int:
+    """Return VmHWM of a living process in bytes, 0 once it ended."""
+    return _field(Path(f"/proc/{process}/status"), "VmHWM:")
+
+
 def measure(words: Sequence[str], *, cwd: Path | None = None) -> Measured:
     """Run *words* once, its output kept, its errors shown."""
     start = time.perf_counter()

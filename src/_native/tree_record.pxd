@@ -26,6 +26,7 @@ cdef struct TreeRecord:
     const uint8_t* name         # inside the tree's bytes, followed by a NUL
     Py_ssize_t name_size
     const uint8_t* id           # inside the tree's bytes
+    Py_ssize_t size             # bytes of the whole record: it ends where the id does
 
 cdef inline const char* tree_fault_text(int fault) noexcept nogil:
     """Return the text of *fault* for a message."""
@@ -92,6 +93,7 @@ cdef inline int take_record(Cursor* cursor, Py_ssize_t id_size, TreeRecord* reco
         record.name = ahead.here
         record.name_size = size
         record.id = ahead.here + size + 1
+        record.size = record.id + id_size - cursor.here
         cursor.here = record.id + id_size
         return 0
     return TREE_LONG if fault == TREE_CUT and longer else fault

@@ -6,9 +6,9 @@ from importlib import import_module
 from typing import Any
 
 KERNELS = (
-    "absent_ids", "base32", "commit_columns", "commit_order", "cpu", "csr", "delta", "gear", "gearhash", "inflate",
-    "literals", "pack_read", "pack_table", "pack_walk", "ronomon", "refscan", "scip", "spill_arena", "spill_index",
-    "tree_entries", "tree_graph", "tree_stream", "varint",
+    "absent_ids", "base32", "candidate_lines", "candidates", "commit_columns", "commit_order", "cpu", "csr", "delta",
+    "gear", "gearhash", "inflate", "literals", "pack_read", "pack_table", "pack_walk", "refscan", "ronomon", "scip",
+    "spill_arena", "spill_index", "tree_entries", "tree_graph", "tree_stream", "varint",
 )
 
 

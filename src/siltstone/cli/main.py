@@ -23,6 +23,7 @@ COMMANDS = {
     "ingest": ("siltstone.cli.ingest", "read a repository through every layer and keep what was found"),
     "scan": ("siltstone.cli.scan", "search every blob of a repository's history for secrets"),
     "objects": ("siltstone.cli.objects", "count, print and verify the objects of a git repository"),
+    "history": ("siltstone.cli.history", "list what each commit of a repository brought"),
     "index": ("siltstone.cli.index", "list the entities and relations of a folder's source code"),
     "query": ("siltstone.cli.query", "ask the graph: who implements, what breaks, where is the cycle"),
     "chunk": ("siltstone.cli.chunk", "list the content-defined chunks of files, with their hashes"),

@@ -16,7 +16,7 @@ Item = TypeVar("Item")
 _WAIT_SECONDS = 0.2  # how long a full queue is waited for before looking whether anybody still wants the items
 
 
-class _End:
+class End:
     """Follows the last item; holds what the iterator raised, if it did."""
 
     def __init__(self, error: BaseException | None) -> None:
@@ -28,14 +28,14 @@ def iterate_ahead(items: Iterable[Item], *, depth: int = 1) -> Generator[Item, N
 
     Closing the generator ends the thread before it returns.
     """
-    waiting: queue.Queue[Item | _End] = queue.Queue(depth)
+    waiting: queue.Queue[Item | End] = queue.Queue(depth)
     unwanted = threading.Event()
-    thread = threading.Thread(target=_take, args=(items, waiting, unwanted), name="siltstone-prefetch", daemon=True)
+    thread = threading.Thread(target=feed, args=(items, waiting, unwanted), name="siltstone-prefetch", daemon=True)
     thread.start()
     try:
         while True:
             item = waiting.get()
-            if isinstance(item, _End):
+            if isinstance(item, End):
                 if item.error is not None:
                     raise item.error
                 return
@@ -46,7 +46,8 @@ def iterate_ahead(items: Iterable[Item], *, depth: int = 1) -> Generator[Item, N
         thread.join()
 
 
-def _take(items: Iterable[Item], waiting: queue.Queue[Item | _End], unwanted: threading.Event) -> None:
+def feed(items: Iterable[Item], waiting: queue.Queue[Item | End], unwanted: threading.Event) -> None:
+    """Put *items* and then an `End` into *waiting*, each as soon as there is room, until *unwanted* is set."""
     error: BaseException | None = None
     try:
         iterator = iter(items)
@@ -57,10 +58,10 @@ def _take(items: Iterable[Item], waiting: queue.Queue[Item | _End], unwanted: th
                 del item
     except BaseException as raised:  # noqa: BLE001 - handed over to the thread that reads
         error = raised
-    _put(waiting, _End(error), unwanted)
+    _put(waiting, End(error), unwanted)
 
 
-def _put(waiting: queue.Queue[Item | _End], item: Item | _End, unwanted: threading.Event) -> bool:
+def _put(waiting: queue.Queue[Item | End], item: Item | End, unwanted: threading.Event) -> bool:
     """Wait for room; False where nobody reads any more."""
     while not unwanted.is_set():
         try:

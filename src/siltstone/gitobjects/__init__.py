@@ -9,6 +9,18 @@ from siltstone.core.lazy import lazy_names
 if TYPE_CHECKING:
     from siltstone.gitobjects.attribution import Context as Context
     from siltstone.gitobjects.attribution import attribute as attribute
+    from siltstone.gitobjects.candidates import (
+        Candidate as Candidate,
+    )
+    from siltstone.gitobjects.candidates import (
+        CandidateBlock as CandidateBlock,
+    )
+    from siltstone.gitobjects.candidates import (
+        iter_candidate_lines as iter_candidate_lines,
+    )
+    from siltstone.gitobjects.candidates import (
+        iter_candidates as iter_candidates,
+    )
     from siltstone.gitobjects.clone import fetch_bare as fetch_bare
     from siltstone.gitobjects.commits import (
         CommitHistory as CommitHistory,
@@ -58,6 +70,8 @@ if TYPE_CHECKING:
     from siltstone.gitobjects.worktree import WorkTree as WorkTree
 
 _HOMES = {
+    "Candidate": "siltstone.gitobjects.candidates",
+    "CandidateBlock": "siltstone.gitobjects.candidates",
     "CommitHistory": "siltstone.gitobjects.commits",
     "CommitRecord": "siltstone.gitobjects.commits",
     "Context": "siltstone.gitobjects.attribution",
@@ -75,6 +89,8 @@ _HOMES = {
     "attribute": "siltstone.gitobjects.attribution",
     "diff_trees": "siltstone.gitobjects.tree_diff",
     "fetch_bare": "siltstone.gitobjects.clone",
+    "iter_candidate_lines": "siltstone.gitobjects.candidates",
+    "iter_candidates": "siltstone.gitobjects.candidates",
     "iter_tree_files": "siltstone.gitobjects.trees",
     "parse_commit": "siltstone.gitobjects.objects",
     "parse_object_id": "siltstone.gitobjects.ids",

@@ -1,0 +1,15 @@
+from collections.abc import Callable
+from typing import Any
+
+class CandidateWalker:
+    def __init__(
+        self, packs: list[tuple[Any, ...]], trees: Any, parents: Any, parent_starts: Any, *, id_size: int, all_parents: bool,
+        limit_bytes: int, cache_bytes: int, rows: int, path_bytes: int, stream_bytes: int,
+        find: Callable[[bytes], bytes | None], inflate: object, arena: object | None = None,
+    ) -> None: ...  # fmt: skip
+    @property
+    def counters(self) -> dict[str, int]: ...
+    @property
+    def peak_bytes(self) -> int: ...
+    def begin(self, commits: Any) -> None: ...
+    def next_block(self) -> tuple[bool, tuple[bytearray, ...], list[tuple[int, bytes, bytes, int, str]]]: ...
