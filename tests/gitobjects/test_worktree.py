@@ -144,7 +144,7 @@ def test_blobs_left_out_by_a_partial_clone_are_told(tmp_path: Path) -> None:
         files = [file for file in tree.list_files() if file.mode != 0o120000]
         assert files
         assert [tree.read(file) for file in files] == [None] * len(files)
-        assert db.ledger.counts()[Reason.MISSING] == len(files)
+        assert db.ledger.counts()[Reason.PROMISED] == len(files)
 
 
 def test_an_index_over_its_budget_is_refused(tmp_path: Path) -> None:

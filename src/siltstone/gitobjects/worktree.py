@@ -112,7 +112,7 @@ class WorkTree:
         try:
             found = self._db.read(file.oid)
         except NotFoundError:
-            ledger.add(Reason.MISSING, file.path, f"blob {file.oid.hex()}")
+            ledger.add(self._db.absence(), file.path, f"blob {file.oid.hex()}")
             return None
         except CorruptDataError as error:
             ledger.add(Reason.CORRUPT, file.path, error.problem)
