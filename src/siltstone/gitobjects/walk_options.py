@@ -83,11 +83,6 @@ def plan_bytes(deltas: bool) -> int:
     return PLAN_BYTES + CHILDREN_BYTES if deltas else PLAN_BYTES
 
 
-def walk_tables_bytes(budget: Budget) -> int:
-    """Return what the tables of a walk over every pack take at most: 20 bytes an entry, where an index takes 36 or more."""
-    return budget.reserved("pack_index") * 5 // 9
-
-
 def available_cores() -> int:
     """Return how many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
