@@ -265,6 +265,7 @@ def mark_reached(uint8_t[::1] met not None, const int64_t[::1] tips not None, co
     cdef Py_ssize_t depth = 0, i
     cdef int64_t row
     cdef uint32_t* stack
+    cdef uint8_t* marks
     if parent_starts.shape[0] != met.shape[0] + 1 or met.shape[0] >= INT32_MAX:
         raise ConfigError("flags and parent_starts do not agree", field="met")
     if not met.shape[0]:
@@ -272,6 +273,7 @@ def mark_reached(uint8_t[::1] met not None, const int64_t[::1] tips not None, co
     memset(&links, 0, sizeof(links))
     links.parents = &parents[0] if parents.shape[0] else NULL
     links.starts, links.count, links.parent_count = &parent_starts[0], met.shape[0], parents.shape[0]
+    marks = &met[0]
     stack = <uint32_t*>malloc(links.count * sizeof(uint32_t))
     try:
         if stack == NULL:
@@ -285,7 +287,7 @@ def mark_reached(uint8_t[::1] met not None, const int64_t[::1] tips not None, co
                 stack[depth] = <uint32_t>row
                 depth += 1
         with nogil:
-            _reach(&links, &met[0], stack, depth, first_parent)
+            _reach(&links, marks, stack, depth, first_parent)
     finally:
         free(stack)
 
@@ -296,6 +298,7 @@ def find_ids(const uint8_t[::1] ids not None, const uint8_t[::1] wanted not None
     cdef bytes found
     cdef int64_t* positions
     cdef const uint8_t* table
+    cdef const uint8_t* asked
     if id_size != 20 and id_size != 32:
         raise ConfigError(f"an object id has 20 or 32 bytes, got {id_size}", field="id_size")
     if ids.shape[0] % id_size or wanted.shape[0] % id_size:
@@ -305,7 +308,8 @@ def find_ids(const uint8_t[::1] ids not None, const uint8_t[::1] wanted not None
     if count:
         positions = <int64_t*>PyBytes_AS_STRING(found)
         table = &ids[0] if total else NULL
+        asked = &wanted[0]
         with nogil:
             for i in range(count):
-                positions[i] = find_in_order(table, total, &wanted[i * id_size], id_size, &hint)
+                positions[i] = find_in_order(table, total, asked + i * id_size, id_size, &hint)
     return found
