@@ -1,0 +1,50 @@
+"""``silt history attribute``: which commit brought a blob, and under which path."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import TYPE_CHECKING
+
+from siltstone.cli import render
+from siltstone.cli.outputs import STREAM, open_output
+from siltstone.cli.terminal import Terminal
+from siltstone.core.errors import IncompleteError, NotFoundError
+
+if TYPE_CHECKING:
+    from siltstone.gitobjects.object_database import ObjectDatabase
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the action."""
+    parser.add_argument("blobs", metavar="BLOB", nargs="+", help="an id, a short id, or REV:path")
+    parser.add_argument("--ref", action="append", metavar="REF", help="start here, not at every reference; may be repeated")
+    parser.add_argument("--threads", type=int, metavar="N", help="how many threads read trees (default: one a processor)")
+
+
+def run(db: ObjectDatabase, arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """Print one JSON object a line for each blob, in order of their ids; exit code 1 where a commit has none of them."""
+    from siltstone.core.ordered_map import check_threads
+    from siltstone.gitobjects.attribution import attribute
+    from siltstone.gitobjects.object_names import resolve_name
+    from siltstone.gitobjects.path_names import path_fields
+
+    if arguments.threads is not None:
+        check_threads(arguments.threads)
+    blobs = {resolve_name(db, name) for name in arguments.blobs}
+    tips = None if arguments.ref is None else [resolve_name(db, name) for name in arguments.ref]
+    progress = terminal.progress(weights={"objects": 1.0}, quiet=arguments.quiet)
+    found = attribute(db, blobs, tips=tips, threads=arguments.threads, progress=progress)
+    progress.finish()
+    with open_output(STREAM, force=True) as out:
+        for blob, context in found.items():
+            fields = {"blob": blob.hex(), "commit": context.commit.hex(), **path_fields(context.path)}
+            out.write(json.dumps(fields).encode() + b"\n")
+    for blob in sorted(blobs - found.keys()):
+        terminal.note(f"{blob.hex()} is in no commit")
+    if not db.ledger.complete:
+        counts = {str(reason): count for reason, count in db.ledger.counts().items()}
+        terminal.note(f"INCOMPLETE: not everything could be read: {render.counts(counts)}")
+        if arguments.require_complete:
+            return IncompleteError.exit_code
+    return NotFoundError.exit_code if blobs - found.keys() else 0
