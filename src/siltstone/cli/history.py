@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from siltstone.cli import history_candidates
+from siltstone.cli import history_attribute, history_candidates
 from siltstone.cli.limits import add_memory_option, budget_of
 from siltstone.cli.terminal import Terminal
 
 _ACTIONS = {
     "candidates": (history_candidates, "list the blobs that commits add or change, with commit, parent, mode and path"),
+    "attribute": (history_attribute, "tell which commit brought a blob first, and under which path"),
 }
 
 
