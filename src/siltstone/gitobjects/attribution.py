@@ -160,7 +160,7 @@ def _smallest_paths(
     """
     asked = frozenset(wanted)
     solved: dict[bytes, dict[ObjectId, bytes]] = {}
-    met = {root}
+    met: set[bytes] = {root}
     stack = [_Descent.into(db, graph, root, position, asked)]
     while stack:
         descent = stack[-1]
