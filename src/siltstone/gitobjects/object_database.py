@@ -278,15 +278,16 @@ class ObjectDatabase:
     def walk_copies(
         self, parts: int, ledger: CoverageLedger, *, progress: Progress = NO_PROGRESS, metrics: Metrics = NO_METRICS
     ) -> list[Iterator[ObjectBlock]]:
-        """Return iterators as `walk_parts` does, over every entry of every pack: copies of one object all come.
+        """Return iterators as `walk_parts` does, *parts* at most, over every entry of every pack: all copies come.
 
         What is damaged in its pack goes to *ledger*, whoever else holds it. Loose objects do not come.
         """
-        options = choose_options(
-            tuple(Kind), skip=None, deltas=False, workers=parts, block_bytes=None, budget=self.budget, ledger=ledger,
-            progress=progress, metrics=metrics, may_lower=False)
         with self._lock:
             packs = self.packs()
+        options = choose_options(
+            tuple(Kind), skip=None, deltas=False, workers=parts, block_bytes=None, arena=self.spill, budget=self.budget,
+            ledger=ledger, progress=progress, metrics=metrics, may_lower=True,
+            largest_pack=max(map(len, packs), default=0))
         marks = [bytearray(len(pack)) for pack in packs]
         sources = WalkSources(packs, marks, lambda: iter(()), self.find, lambda _oid, _pack: None, self.algorithm.size)
         return walk_in_parts(sources, options)
