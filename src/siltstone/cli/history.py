@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 
 from siltstone.cli import history_attribute, history_candidates
-from siltstone.cli.limits import add_memory_option, budget_of
+from siltstone.cli.limits import add_memory_option
+from siltstone.cli.repositories import open_repository
 from siltstone.cli.terminal import Terminal
 
 _ACTIONS = {
@@ -31,7 +32,5 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Do what was asked and return the exit code."""
-    from siltstone.gitobjects.object_database import ObjectDatabase
-
-    with ObjectDatabase.open(arguments.repo, budget=budget_of(arguments)) as db:
-        return _ACTIONS[arguments.action][0].run(db, arguments, terminal)
+    with open_repository(arguments.repo, arguments, terminal) as db:
+        return int(_ACTIONS[arguments.action][0].run(db, arguments, terminal))
