@@ -58,8 +58,8 @@ def attribute(
     targets = sorted(set(blobs))
     if not targets and discover is None:
         return {}
-    history = CommitHistory.load(db, tips, progress=progress)  # before the trees: it holds the GIL that their threads need
     graph = _load_graph(db, targets, discover, threads or available_cores(), progress)
+    history = CommitHistory.load(db, tips, progress=progress)  # after the trees: beside the tables of their walk is no room
     rows = history.ordered_rows("oldest")
     positions, unread, too_deep = graph.first_holders(history.root_trees(rows))
     _tell_unread(db, unread)
