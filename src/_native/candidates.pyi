@@ -1,12 +1,13 @@
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self, final
 
+@final
 class CandidateWalker:
-    def __init__(
-        self, packs: list[tuple[Any, ...]], trees: Any, parents: Any, parent_starts: Any, *, id_size: int, all_parents: bool,
+    def __new__(
+        cls, packs: list[tuple[Any, ...]], trees: Any, parents: Any, parent_starts: Any, *, id_size: int, all_parents: bool,
         limit_bytes: int, cache_bytes: int, rows: int, path_bytes: int, stream_bytes: int,
         find: Callable[[bytes], bytes | None], inflate: object, arena: object | None = None,
-    ) -> None: ...  # fmt: skip
+    ) -> Self: ...  # fmt: skip
     @property
     def counters(self) -> dict[str, int]: ...
     @property

@@ -1,7 +1,12 @@
+from typing import Any
+
+import numpy.typing as npt
 from typing_extensions import Buffer
 
-def order_rows(order: int, times: Buffer, parents: Buffer, parent_starts: Buffer, chosen: Buffer) -> bytes: ...
+_Column = npt.NDArray[Any] | Buffer
+
+def order_rows(order: int, times: _Column, parents: _Column, parent_starts: _Column, chosen: _Column) -> bytes: ...
 def mark_reached(
-    met: Buffer, tips: Buffer, parents: Buffer, parent_starts: Buffer, *, first_parent: bool = False
+    met: _Column, tips: _Column, parents: _Column, parent_starts: _Column, *, first_parent: bool = False
 ) -> None: ...
 def find_ids(ids: Buffer, wanted: Buffer, id_size: int) -> bytes: ...

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 from typing_extensions import Buffer
 
-Column = npt.NDArray[np.int64] | Buffer
+_Column = npt.NDArray[np.int64] | Buffer
 
 @final
 class TreeGraph:
@@ -14,8 +14,8 @@ class TreeGraph:
     @property
     def memory_bytes(self) -> int: ...
     def add_trees(
-        self, data: Buffer, starts: Column, ends: Column, oids: Buffer, *, first: int = 0,
-        deltas: tuple[Buffer, Column, Column, Column, npt.NDArray[np.int32] | Buffer] | None = None,
+        self, data: Buffer, starts: _Column, ends: _Column, oids: Buffer, *, first: int = 0,
+        deltas: tuple[Buffer, _Column, _Column, _Column, npt.NDArray[np.int32] | Buffer] | None = None,
     ) -> list[int]: ...
     def absorb(self, other: TreeGraph) -> None: ...
     def first_holders(self, roots: Buffer) -> tuple[list[int], bytes, bool]: ...
