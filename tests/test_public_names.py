@@ -189,7 +189,7 @@ LAYERS = {
         "write_key_files",
     },
     "gitobjects": {
-        "Candidate", "CandidateBlock", "iter_candidate_lines", "iter_candidates",
+        "Candidate", "CandidateBlock", "canonical_contexts", "iter_candidate_lines", "iter_candidates",
         "CommitHistory", "CommitRecord", "Context", "CoverageLedger", "GitObject", "Kind", "ObjectBlock", "ObjectDatabase",
         "ObjectId", "Reason", "TreeChange", "TreeEntry", "WorkFile", "WorkTree", "attribute", "diff_trees", "fetch_bare",
         "iter_tree_files", "parse_commit", "parse_object_id", "parse_tag", "parse_tree", "path_fields",

@@ -16,6 +16,7 @@ from siltstone.gitobjects import candidates
 from siltstone.gitobjects.candidates import MERGES, iter_candidate_lines, iter_candidates
 from siltstone.gitobjects.commits import CommitHistory
 from siltstone.gitobjects.ledger import Reason
+from siltstone.gitobjects.object_database import ObjectDatabase
 from siltstone.gitobjects.path_names import path_of_fields, unquote_path
 from tests.gitobjects.histories import FORMATS, make_bare, make_history, open_database, run_git
 
@@ -24,12 +25,12 @@ _MODES = {"first-parent": "--diff-merges=first-parent", "all-parents": "-m"}
 _HEAD = re.compile(rb"([0-9a-f]{40,64}) (?:\(from ([0-9a-f]{40,64})\) )?")
 
 
-def rows_of_git(repository: Path, merges: str) -> list[tuple[bytes, ...]]:
+def rows_of_git(repository: Path, merges: str, *words: str) -> list[tuple[bytes, ...]]:
     """Return what git prints, without deletions, gitlinks and unchanged ids, sorted."""
     listed = run_git(repository, "rev-list", "--all", "--parents").splitlines()
     parents = {line.split()[0]: (*line.split()[1:2], b"")[0] for line in listed}
     rows, commit, parent = [], b"", b""
-    for line in run_git(repository, *_GIT, _MODES[merges]).splitlines():
+    for line in run_git(repository, *_GIT, _MODES[merges], *words).splitlines():
         head = _HEAD.match(line)
         if head:
             commit, parent = head[1], head[2] or parents[head[1]]
@@ -51,9 +52,13 @@ def rows_of_lines(text: bytes) -> list[tuple[bytes, ...]]:
     return found
 
 
+def lines_of_database(db: ObjectDatabase, **options: object) -> bytes:
+    return b"".join(iter_candidate_lines(db, CommitHistory.load(db), **options))
+
+
 def lines_of(repository: Path, budget: Budget | None = None, **options: object) -> bytes:
     with open_database(repository, budget) as db:
-        return b"".join(iter_candidate_lines(db, CommitHistory.load(db), **options))
+        return lines_of_database(db, **options)
 
 
 @pytest.mark.oracle
@@ -65,6 +70,23 @@ def test_rows_equal_those_of_git(tmp_path: Path, format_name: str, merges: str, 
     if packed:
         run_git(repository, "repack", "-adfq", "--depth=20")
     assert sorted(rows_of_lines(lines_of(repository, merges=merges))) == rows_of_git(repository, merges)
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("merges", MERGES)
+def test_first_parents_are_followed_as_git_does(tmp_path: Path, capfd: pytest.CaptureFixture[str], merges: str) -> None:
+    repository = make_history(tmp_path / "bare", "sha1", 13, commits=90)
+    for branch in ("b2", "b3"):  # their commits are then those of side lines alone
+        run_git(repository, "update-ref", "-d", f"refs/heads/{branch}")
+    words = ["history", "candidates", "--repo", str(repository), "--quiet", "--first-parent", "--merges", merges]
+    assert main(words) == 0
+    expected = rows_of_git(repository, merges, "--first-parent")
+    assert sorted(rows_of_lines(capfd.readouterr().out.encode())) == expected
+    assert expected != rows_of_git(repository, "first-parent")
+    assert main([*words, "--ref", "b1", "--since", "b0"]) == 0
+    chosen = run_git(repository, "rev-list", "--first-parent", "b1", "^b0").split()
+    one = [row for row in expected if row[0] in chosen]
+    assert sorted(rows_of_lines(capfd.readouterr().out.encode())) == one
 
 
 def test_threads_and_budgets_do_not_change_a_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,14 +125,8 @@ def test_submodules_and_missing_trees_are_in_the_ledger_once(tmp_path: Path) -> 
         % (number, number, number, number, b"M 160000 " + b"1" * 40 + b" sub\n" if number == 2 else b"")
         for number in range(1, 4)
     )
-    run_git(repository, "fast-import", "--quiet", data=stream)
-    run_git(repository, "unpack-objects", data=run_git(repository, "pack-objects", "--all", "--stdout", "--revs"))
+    run_git(repository, "-c", "fastimport.unpackLimit=1000", "fast-import", "--quiet", data=stream)  # each object a file
     middle = run_git(repository, "rev-parse", "main~1:gone").decode().strip()
-    for pack in (repository / "objects" / "pack").iterdir():
-        pack.unlink()
-    if not (repository / "objects" / middle[:2] / middle[2:]).exists():
-        kept = run_git(repository, "count-objects")
-        pytest.skip(f"git kept its objects packed: {kept!r}")
     (repository / "objects" / middle[:2] / middle[2:]).unlink()
     with open_database(repository) as db:
         rows = rows_of_lines(b"".join(iter_candidate_lines(db, CommitHistory.load(db))))
@@ -121,6 +137,17 @@ def test_submodules_and_missing_trees_are_in_the_ledger_once(tmp_path: Path) -> 
 def test_an_unknown_mode_is_refused(tmp_path: Path) -> None:
     with open_database(make_bare(tmp_path / "bare", "sha1")) as db, pytest.raises(ConfigError):
         next(iter_candidates(db, CommitHistory.load(db), merges="some"))
+
+
+@pytest.mark.oracle
+def test_missing_trees_of_a_partial_clone_are_promised(tmp_path: Path) -> None:
+    origin = make_history(tmp_path / "origin", "sha1", 14, commits=20)
+    run_git(origin, "config", "uploadpack.allowFilter", "true")
+    run_git(tmp_path, "clone", "-q", "--bare", "--filter=tree:0", origin.as_uri(), "clone")
+    with open_database(tmp_path / "clone") as db:
+        assert lines_of_database(db) == b""
+        assert db.ledger.counts()[Reason.PROMISED] > 5
+        assert Reason.MISSING not in db.ledger.counts()
 
 
 def test_the_command_prints_rows_of_chosen_commits(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

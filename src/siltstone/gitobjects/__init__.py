@@ -9,6 +9,7 @@ from siltstone.core.lazy import lazy_names
 if TYPE_CHECKING:
     from siltstone.gitobjects.attribution import Context as Context
     from siltstone.gitobjects.attribution import attribute as attribute
+    from siltstone.gitobjects.candidate_contexts import canonical_contexts as canonical_contexts
     from siltstone.gitobjects.candidates import (
         Candidate as Candidate,
     )
@@ -87,6 +88,7 @@ _HOMES = {
     "WorkFile": "siltstone.gitobjects.worktree",
     "WorkTree": "siltstone.gitobjects.worktree",
     "attribute": "siltstone.gitobjects.attribution",
+    "canonical_contexts": "siltstone.gitobjects.candidate_contexts",
     "diff_trees": "siltstone.gitobjects.tree_diff",
     "fetch_bare": "siltstone.gitobjects.clone",
     "iter_candidate_lines": "siltstone.gitobjects.candidates",

@@ -10,7 +10,8 @@ Trees that cannot be read, submodules and paths beyond the limits go to the cove
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
@@ -101,7 +102,7 @@ class CandidateBlock:
 def iter_candidates(
     db: ObjectDatabase, history: CommitHistory, *, merges: Merges = "first-parent", threads: int | None = None,
     progress: Progress = NO_PROGRESS, metrics: Metrics = NO_METRICS,
-) -> Iterator[CandidateBlock]:  # fmt: skip
+) -> Generator[CandidateBlock, None, None]:  # fmt: skip
     """Yield the candidates of the chosen commits of *history* in blocks, each commit against its first or all parents.
 
     A parent that is missing or cut off counts as none: with the first parent the whole tree of the commit is its
@@ -114,7 +115,7 @@ def iter_candidates(
 def iter_candidate_lines(
     db: ObjectDatabase, history: CommitHistory, *, merges: Merges = "first-parent", threads: int | None = None,
     progress: Progress = NO_PROGRESS, metrics: Metrics = NO_METRICS,
-) -> Iterator[bytes]:  # fmt: skip
+) -> Generator[bytes, None, None]:  # fmt: skip
     """Yield the rows of `iter_candidates` as JSON Lines, many at a time, encoded by the threads that find them."""
     return _iter_made(db, history, CandidateBlock.lines, merges, threads, progress, metrics)
 
@@ -122,7 +123,7 @@ def iter_candidate_lines(
 def _iter_made(
     db: ObjectDatabase, history: CommitHistory, make: Callable[[CandidateBlock], Made], merges: Merges,
     threads: int | None, progress: Progress, metrics: Metrics,
-) -> Iterator[Made]:  # fmt: skip
+) -> Generator[Made, None, None]:  # fmt: skip
     if merges not in MERGES:
         raise ConfigError(f"expected one of {', '.join(MERGES)}, got {merges!r}", field="merges")
     count = min(os.cpu_count() or 1, THREADS_AT_MOST) if threads is None else check_threads(threads)
@@ -143,11 +144,12 @@ def _iter_made(
                     yield make(_block(history, columns, db.algorithm.size))
             yield len(part)
 
-        for made in chain_in_order(stream, range(0, len(rows), _RANGE_COMMITS), threads=count):
-            if isinstance(made, int):
-                progress.advance(made)
-            else:
-                yield made
+        with closing(chain_in_order(stream, range(0, len(rows), _RANGE_COMMITS), threads=count)) as found:
+            for made in found:
+                if isinstance(made, int):
+                    progress.advance(made)
+                else:
+                    yield made
         metrics.add(counts=walk.counters())
         metrics.record_peak("trees.cached", walk.peak_bytes())
 
