@@ -137,3 +137,19 @@ def test_no_object_is_fetched(partial: Path, git: Git) -> None:
         tip, base = (git(partial, "rev-parse", name).decode().strip() for name in ("main", "main~1"))
         assert database.absence(ObjectId(bytes.fromhex(base))) is Reason.PROMISED
         assert database.absence(ObjectId(bytes.fromhex(tip))) is Reason.MISSING
+
+
+def test_alternates_nest_as_deep_as_for_git(tmp_path: Path, git: Git) -> None:
+    names, folder = [], tmp_path / "0"
+    for number in range(9):
+        folder = tmp_path / str(number)
+        git(tmp_path, "init", "-q", str(number))
+        names.append(git(folder, "hash-object", "-w", "--stdin", input=b"%d" % number).strip().decode())
+        if number:
+            (folder / ".git/objects/info/alternates").write_text(f"../../../{number - 1}/.git/objects\n")
+    known = [subprocess.run(["git", "cat-file", "-e", name], cwd=folder, env=GIT_ENVIRONMENT, check=False,
+                            capture_output=True, timeout=60).returncode == 0 for name in names]
+    with ObjectDatabase.open(folder) as database:
+        assert [ObjectId(bytes.fromhex(name)) in database for name in names] == known
+        assert set(database.ledger.counts()) == {Reason.UNSUPPORTED}
+    assert known == [False, False, *[True] * 7]

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 
 import pytest
 
 from siltstone._native.commit_columns import parse_commit_links
 from siltstone.core.budget import Budget
-from siltstone.core.errors import BudgetExceeded, ConfigError, CorruptDataError
+from siltstone.core.errors import BudgetExceeded, ConfigError, CorruptDataError, NotFoundError
 from siltstone.gitobjects.commits import ORDERS, CommitHistory, CommitRecord, walk_commits
 from siltstone.gitobjects.ids import ObjectId
 from siltstone.gitobjects.ledger import Reason
+from siltstone.gitobjects.object_names import resolve_name
 from tests.gitobjects.histories import FORMATS, make_bare, make_history, open_database, run_git
 
 
@@ -196,3 +198,38 @@ def test_gaps_are_told_alike_in_a_small_budget(tmp_path: Path) -> None:
             assert [record.oid for record in walk_commits(db, [tip])] == [tip]
             told.append(db.ledger.as_dict())
     assert told[0] == told[1]
+
+
+def nested_tags(repository: Path, target: str, depth: int) -> str:
+    for number in range(depth):
+        kind = "tag" if number else "commit"
+        text = f"object {target}\ntype {kind}\ntag t{number}\ntagger A <a@example.com> 1 +0000\n\nt\n"
+        target = run_git(repository, "mktag", data=text.encode()).decode().strip()
+    return target
+
+
+def test_a_long_chain_of_tags_leads_to_its_commit(tmp_path: Path) -> None:
+    repository = make_bare(tmp_path / "r", "sha1")
+    commit = write_commit(repository, f"tree {'0' * 40}\ncommitter C <c@example.com> 1 +0000\n\nm\n")
+    run_git(repository, "update-ref", "refs/tags/deep", nested_tags(repository, commit.hex(), 70))
+    with open_database(repository) as db:
+        assert ids_of(walk_commits(db)) == [commit.hex()] == rev_list(repository, "--all")
+        assert resolve_name(db, "deep^{commit}") == commit
+        assert db.ledger.complete
+
+
+@pytest.mark.parametrize(("text", "problem"), [
+    (b"object %s\ntype tag\ntag t\n\n", "tags lead in a circle"), (b"objekt\n", "tag names no object"),
+])
+def test_a_tag_that_leads_nowhere_is_told(tmp_path: Path, text: bytes, problem: str) -> None:
+    repository, name = make_bare(tmp_path / "r", "sha1"), "ab" * 20
+    text = text.replace(b"%s", name.encode())
+    path = repository / "objects" / name[:2] / name[2:]
+    path.parent.mkdir()
+    path.write_bytes(zlib.compress(b"tag %d\0" % len(text) + text))
+    (repository / "refs/tags/t").write_text(name + "\n")
+    with open_database(repository) as db:
+        assert list(walk_commits(db)) == []
+        assert [(gap.reason, gap.detail) for gap in db.ledger.examples()] == [(Reason.CORRUPT, problem)]
+        with pytest.raises((NotFoundError, CorruptDataError)):
+            resolve_name(db, "t^{commit}")

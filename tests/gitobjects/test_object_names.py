@@ -116,3 +116,13 @@ def test_parents_that_a_shallow_clone_cut_off_are_none(history, tmp_path):
     run_git(tmp_path, "clone", "-q", "--bare", "--depth=1", f"file://{history}", "s")
     with open_database(tmp_path / "s") as db, pytest.raises(NotFoundError):
         resolve_name(db, "HEAD^")
+
+
+def test_grafts_count_for_parents_as_for_git(tmp_path):
+    bare = make_history(tmp_path / "r", "sha1", seed=1, commits=6)
+    commits = run_git(bare, "rev-list", "--all").split()
+    (bare / "info").mkdir(exist_ok=True)
+    (bare / "info/grafts").write_bytes(b"%s %s %s\n%s\n" % (commits[0], commits[4], commits[2], commits[1]))
+    with open_database(bare) as db:
+        for name in (commits[0] + b"^", commits[0] + b"^2", commits[0] + b"~1", commits[1] + b"^"):
+            assert our_answer(db, name.decode()) == answer_of_git(bare, name.decode())

@@ -125,3 +125,11 @@ def test_reftable_is_refused_but_objects_are_read(branches: Path, git: Git) -> N
             with pytest.raises(UnsupportedError, match="reftable"):
                 call()
         assert database.count() > 0
+
+
+def test_references_are_read_as_git_reads_them(branches: Path, git: Git) -> None:
+    git(branches, "pack-refs", "--all")
+    git(branches, "symbolic-ref", "refs/heads/topic/0", "refs/heads/nowhere")  # hides the packed one
+    (branches / ".git/refs/heads/more").write_bytes(git(branches, "rev-parse", "HEAD").strip() + b"\tand words\n")
+    agrees(git, branches)
+    assert b"refs/heads/topic/0" not in listed(git, branches)

@@ -114,3 +114,12 @@ def test_settings_that_do_not_parse_are_corrupt(tmp_path: Path, text: str) -> No
     (tmp_path / "config").write_text(text)
     with pytest.raises(CorruptDataError):
         read_settings(tmp_path / "config")
+
+
+def test_comments_of_a_configuration_end_with_their_line(tmp_path: Path, git: Git) -> None:
+    git(tmp_path, "init", "-q", "--object-format=sha256", "made")
+    config = tmp_path / "made/.git/config"
+    text = config.read_bytes().replace(b"[extensions]", b"; C:\\folder\\\n[extensions] # more \\\n")
+    config.write_bytes(b"\xef\xbb\xbf" + text)
+    assert git(tmp_path / "made", "rev-parse", "--show-object-format").strip() == b"sha256"
+    assert open_repository(tmp_path / "made").algorithm.name == "sha256"

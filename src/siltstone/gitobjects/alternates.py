@@ -10,7 +10,7 @@ from siltstone.core.errors import CorruptDataError
 from siltstone.gitobjects.ledger import CoverageLedger, Reason
 from siltstone.gitobjects.small_files import read_small_file
 
-_DEEPEST = 5  # alternates of alternates, as git
+_DEEPEST = 6  # alternates of alternates, as git
 _MOST_FOLDERS = 1024
 _MOST_BYTES = 1 << 20
 _ESCAPES = {b"n": b"\n", b"t": b"\t", b"r": b"\r", b"a": b"\a", b"b": b"\b", b"f": b"\f", b"v": b"\v",

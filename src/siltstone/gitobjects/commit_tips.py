@@ -10,7 +10,6 @@ from siltstone.gitobjects.ids import Kind, ObjectId
 from siltstone.gitobjects.ledger import Reason
 from siltstone.gitobjects.object_database import ObjectDatabase
 
-_TAG_CHAIN_LIMIT = 64  # a tag of a tag of a tag
 _TAG_TARGET = re.compile(rb"object ([0-9a-f]{40}(?:[0-9a-f]{24})?)\n")
 
 
@@ -49,8 +48,10 @@ class TipReader:
 
     def _peel(self, tip: ObjectId, *, quiet: bool) -> ObjectId | None:
         """Return the commit that a tip leads to through tags, or None."""
-        oid = tip
-        for _ in range(_TAG_CHAIN_LIMIT):
+        oid, met = tip, set[ObjectId]()
+        named_by: ObjectId | None = None
+        while oid not in met:
+            met.add(oid)
             try:
                 found = self._db.find(oid)
             except (CorruptDataError, BudgetExceeded) as error:
@@ -59,12 +60,16 @@ class TipReader:
                 return None
             if found is None:
                 if not quiet:
-                    self._db.ledger.add(Reason.MISSING, oid.hex(), "named by a ref or a tag")
+                    self._db.ledger.add(self._db.absence(named_by), oid.hex(), "named by a ref or a tag")
                 return None
             if found.kind is Kind.COMMIT:
                 return oid
-            target = _TAG_TARGET.match(found.data) if found.kind is Kind.TAG else None
-            if target is None:
+            if found.kind is not Kind.TAG:
                 return None
-            oid = ObjectId(bytes.fromhex(target[1].decode()))
+            target = _TAG_TARGET.match(found.data)
+            if target is None:
+                self._db.ledger.add(Reason.CORRUPT, oid.hex(), "tag names no object")
+                return None
+            named_by, oid = oid, ObjectId(bytes.fromhex(target[1].decode()))
+        self._db.ledger.add(Reason.CORRUPT, tip.hex(), "tags lead in a circle")
         return None

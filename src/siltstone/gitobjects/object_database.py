@@ -7,7 +7,8 @@ sources hold is one object; where one copy is damaged another is used, as git do
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
@@ -102,8 +103,9 @@ class ObjectDatabase:
             self._copies.forget([])
 
     def packs(self) -> list[PackFile]:
-        """Return the packs, own ones first, by name; those that wait behind a multi-pack index are opened."""
+        """Return the packs of this moment, own ones first, by name; those that wait behind a multi-pack index are opened."""
         with self._lock:
+            self._rescan()
             packs = [pack for folder in self._folders for pack in folder.open_all()]
             if len(packs) != len(self._copies.packs):
                 self._copies.forget(packs)
@@ -193,7 +195,7 @@ class ObjectDatabase:
                 oid = ObjectId(pack.index.name(position))
                 if by_name is None or by_name[position] or self._is_of(oid, kinds):
                     yield oid
-        for oid in self._iter_loose_ids():
+        for oid in self._iter_unpacked_ids(packs):
             if kinds is None or self._is_of(oid, kinds):
                 yield oid
 
@@ -211,31 +213,31 @@ class ObjectDatabase:
 
     def _packs_and_repeats(self) -> tuple[list[PackFile], list[bytearray]]:
         """Return the packs of this moment, and a mark for each name that an earlier one holds."""
-        with self._lock:
-            packs = self.packs()
+        packs = self.packs()
         return packs, find_repeats([pack.index.names for pack in packs], self.algorithm.size)
 
-    def _iter_loose_ids(self) -> Iterator[ObjectId]:
-        """Yield the loose objects that no pack holds, once, ascending within each object folder."""
+    def _iter_unpacked_ids(self, packs: Sequence[PackFile]) -> Iterator[ObjectId]:
+        """Yield the objects that none of *packs* holds, once: loose ones, ascending within each object folder, then those
+        of packs that came meanwhile, for a loose object may be packed and removed before it is met."""
         seen: set[ObjectId] = set()
+        known = list(packs)
         for folder in self._folders:
-            for oid in folder.loose.iter_ids():
-                if oid not in seen and not any(oid in pack for pack in self._copies.packs):
-                    seen.add(oid)
-                    yield oid
+            yield from _not_in(known, seen, folder.loose.iter_ids())
+        while fresh := [pack for pack in self.packs() if pack not in known]:
+            for pack in fresh:
+                yield from _not_in(known, seen, (ObjectId(pack.index.name(at)) for at in range(len(pack))))
+                known.append(pack)
 
     def ids_between(self, low: ObjectId, high: ObjectId) -> set[ObjectId]:
         """Return the ids from *low* to *high*, both included: what a short id may mean."""
-        with self._lock:
-            packs = self.packs()
-        found = {ObjectId(name) for pack in packs for name in pack.index.names_between(low, high)}
         loose = (oid for folder in self._folders for oid in folder.loose.iter_ids(low[0], high[0]))
-        return found | {oid for oid in loose if low <= oid <= high}
+        found = {oid for oid in loose if low <= oid <= high}  # before packs: what is packed meanwhile is found there
+        return found.union(ObjectId(name) for pack in self.packs() for name in pack.index.names_between(low, high))
 
     def count(self) -> int:
         """Return how many distinct objects there are."""
-        packed = sum(len(marks) - sum(marks) for marks in self._packs_and_repeats()[1])
-        return packed + sum(1 for _ in self._iter_loose_ids())
+        packs, repeats = self._packs_and_repeats()
+        return sum(len(marks) - sum(marks) for marks in repeats) + sum(1 for _ in self._iter_unpacked_ids(packs))
 
     def walk_objects(
         self, kinds: Collection[Kind], *, order: WalkOrder = "pack", threads: int | None = None, deltas: bool = False,
@@ -294,7 +296,8 @@ class ObjectDatabase:
 
     def _walk_sources(self) -> WalkSources:
         packs, repeats = self._packs_and_repeats()
-        return WalkSources(packs, repeats, self._iter_loose_ids, self.find, self._find_elsewhere, self.algorithm.size)
+        rest = partial(self._iter_unpacked_ids, packs)
+        return WalkSources(packs, repeats, rest, self.find, self._find_elsewhere, self.algorithm.size)
 
     def refs(self) -> dict[bytes, ObjectId]:
         """Return every reference below ``refs/`` with its object, sorted by name.
@@ -322,3 +325,11 @@ class ObjectDatabase:
     def replacements(self) -> dict[ObjectId, ObjectId]:
         """Return which object git shows in place of which (git-replace); none where ``core.useReplaceRefs`` is off."""
         return find_replacements(self.refs(), self.algorithm, self.ledger) if self._replaces else {}
+
+
+def _not_in(packs: Sequence[PackFile], seen: set[ObjectId], oids: Iterable[ObjectId]) -> Iterator[ObjectId]:
+    """Yield those of *oids* that no pack holds and that were not *seen*, where they are entered."""
+    for oid in oids:
+        if oid not in seen and not any(oid in pack for pack in packs):
+            seen.add(oid)
+            yield oid

@@ -17,7 +17,6 @@ from siltstone.gitobjects.objects import GitObject, parse_commit, parse_tag
 
 _FEWEST_DIGITS = 4  # as git
 _MOST_CANDIDATES = 20  # told in an error
-_MOST_TAGS = 64  # a tag of a tag of a tag …
 _MOST_STEPS = 1 << 20  # of one name: ~N walks N commits
 _STEP = re.compile(rb"\^\{(\w*)\}|\^(\d*)|~(\d*)")
 _DESCRIBED = re.compile(rb".+-\d+-g([0-9a-fA-F]{4,64})")  # what `git describe` prints
@@ -161,9 +160,11 @@ def _take_step(db: ObjectDatabase, oid: ObjectId, step: re.Match[bytes], text: b
     count = int(generations or b"1") if parent is None else min(number, 1)
     if count > _MOST_STEPS:
         raise NotFoundError("no commit that far back", name=_shown(text))
-    oid, shallow = peel(db, oid, Kind.COMMIT), db.shallow_commits()
+    oid, shallow, grafts = peel(db, oid, Kind.COMMIT), db.shallow_commits(), db.grafts()
     for _ in range(count):
-        parents = () if oid in shallow else parse_commit(db.read(oid).data).parents
+        parents = () if oid in shallow else grafts.get(oid)
+        if parents is None:
+            parents = parse_commit(db.read(oid).data).parents
         if number > len(parents):
             raise NotFoundError(f"commit {oid.hex()} has no parent {number}", name=_shown(text))
         oid = peel(db, parents[number - 1], Kind.COMMIT)
@@ -171,7 +172,9 @@ def _take_step(db: ObjectDatabase, oid: ObjectId, step: re.Match[bytes], text: b
 
 
 def _peeled(db: ObjectDatabase, oid: ObjectId, kind: Kind | None) -> GitObject:
-    for _ in range(_MOST_TAGS):
+    met: set[ObjectId] = set()  # tags lead in a circle only where their content is not what their ids say
+    while oid not in met:
+        met.add(oid)
         found = db.read(oid)
         if found.kind is kind or (kind is None and found.kind is not Kind.TAG):
             return found

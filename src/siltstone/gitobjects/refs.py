@@ -40,14 +40,16 @@ class References:
         if not self._are_files:
             listed = self._listed(self._repository.git_dir)
             return {name: oid for name, oid in sorted(listed.items()) if name.startswith(b"refs/")}
-        packed = self._packed()
-        found = dict(packed)
-        for name, text in self._loose():
-            oid = self._resolve_text(text, packed, _MOST_SYMBOLIC_STEPS)
+        loose = list(self._loose())  # before the packed ones: who packs references writes those, then removes these
+        found = self._packed()
+        packed = dict(found)
+        for name, text in loose:
+            oid = self._resolve_text(text, _MOST_SYMBOLIC_STEPS, packed=packed)
             if oid is not None:
                 found[name] = oid
-            elif not text.startswith(b"ref:"):  # a symbolic reference may lead to a branch that is not born yet
-                found.pop(name, None)
+                continue
+            found.pop(name, None)
+            if not text.startswith(b"ref:"):  # a symbolic reference may lead to a branch that is not born yet
                 self._ledger.add(Reason.CORRUPT, name, "reference is not an object id")
         return dict(sorted(found.items()))
 
@@ -99,7 +101,7 @@ class References:
         text = self._read(b"HEAD", git_dir)
         if text is None:
             raise CorruptDataError("HEAD is missing", source=os.fspath(git_dir))
-        oid = self._resolve_text(text, self._packed(), _MOST_SYMBOLIC_STEPS, git_dir)
+        oid = self._resolve_text(text, _MOST_SYMBOLIC_STEPS, git_dir)
         if oid is None and not text.startswith(b"ref:"):
             raise CorruptDataError("HEAD is not a reference", source=os.fspath(git_dir / "HEAD"))
         return oid
@@ -141,18 +143,18 @@ class References:
         return ObjectId(digest) if len(digest) * 2 == self._digits else None
 
     def _resolve_text(
-        self, text: bytes, packed: dict[bytes, ObjectId], steps: int, git_dir: Path | None = None
+        self, text: bytes, steps: int, git_dir: Path | None = None, packed: dict[bytes, ObjectId] | None = None
     ) -> ObjectId | None:
-        """Return the object behind the content of a reference file, or None."""
+        """Return the object behind the content of a reference file, or None; *packed* are read at need where not given."""
         for _ in range(steps):
             if not text.startswith(b"ref:"):
-                return self._parse_id(text[: self._digits]) if text[self._digits :].strip() == b"" else None
+                return None if text[self._digits : self._digits + 1].strip() else self._parse_id(text[: self._digits])
             name = text[4:].strip()
             if not _is_safe(name):
                 return None
             target = self._read(name, git_dir)
             if target is None:
-                return packed.get(name)
+                return (self._packed() if packed is None else packed).get(name)
             text = target
         return None
 

@@ -26,6 +26,7 @@ _KNOWN_EXTENSIONS = frozenset({
 _VERSION_ONE_ONLY = frozenset({
     "noop-v1", "objectformat", "refstorage", "compatobjectformat", "relativeworktrees", "submodulepathconfig",
 })  # fmt: skip
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _FALSE = ("false", "no", "off", "0", "")
 _SECTION = re.compile(rb'\s*\[\s*([A-Za-z0-9.-]+)\s*(?:"((?:[^"\\]|\\.)*)")?\s*\]')
 _SETTING = re.compile(rb"\s*([A-Za-z][A-Za-z0-9-]*)\s*(?:=(.*))?$", re.DOTALL)
@@ -178,18 +179,32 @@ def read_settings(path: Path) -> dict[str, str]:
 
 
 def _logical_lines(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield ``(number, line)`` with continued lines joined."""
+    """Yield ``(number, line)`` with continued lines joined; a comment ends with its line. A byte order mark is left out."""
     held, start = b"", 1
-    for number, raw in enumerate(data.replace(b"\r\n", b"\n").split(b"\n"), 1):
+    for number, raw in enumerate(data.removeprefix(_BYTE_ORDER_MARK).replace(b"\r\n", b"\n").split(b"\n"), 1):
         line = held + raw
-        trailing = len(line) - len(line.rstrip(b"\\"))
-        if trailing % 2:
+        if _is_continued(line):
             held = line[:-1]
             continue
         yield start, line
         held, start = b"", number + 1
     if held:
         yield start, held
+
+
+def _is_continued(line: bytes) -> bool:
+    """Whether *line* ends with a backslash that is neither escaped nor in a comment."""
+    quoted, at = False, 0
+    while at < len(line):
+        byte = line[at]
+        if byte == ord("\\"):
+            at += 1
+        elif byte == ord('"'):
+            quoted = not quoted
+        elif not quoted and byte in b"#;":
+            return False
+        at += 1
+    return at > len(line)
 
 
 def _unquote(text: bytes) -> bytes:
