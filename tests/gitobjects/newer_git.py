@@ -15,7 +15,8 @@ import pytest
 
 from tests.conftest import GIT_ENVIRONMENT
 
-PROGRAM = os.environ.get("SILTSTONE_NEWER_GIT") or shutil.which("git") or "git"
+_NAMED = os.environ.get("SILTSTONE_NEWER_GIT", "none")  # none: there is no other than the one on the path
+PROGRAM = (_NAMED if _NAMED != "none" else shutil.which("git")) or "git"
 
 
 def require_git(*version: int) -> str:
