@@ -6,7 +6,7 @@ class CandidateWalker:
     def __new__(
         cls, packs: list[tuple[Any, ...]], trees: Any, parents: Any, parent_starts: Any, *, id_size: int, all_parents: bool,
         limit_bytes: int, cache_bytes: int, rows: int, path_bytes: int, stream_bytes: int,
-        find: Callable[[bytes], bytes | None], inflate: object, arena: object | None = None,
+        find: Callable[[bytes], bytes | bool | None], inflate: object, arena: object | None = None,
     ) -> Self: ...  # fmt: skip
     @property
     def counters(self) -> dict[str, int]: ...

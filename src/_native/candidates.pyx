@@ -18,7 +18,7 @@ from pack_entry cimport PackView, bounded, view_pack
 from pack_faults cimport NO_MEMORY
 from tree_cache cimport open_tree_cache
 from tree_record cimport tree_fault_text
-from tree_source cimport NO_TREE, STOPPED, close_source
+from tree_source cimport IN_ARENA, NO_TREE, STOPPED, close_source
 from tree_window cimport SMALLEST_RING
 
 from siltstone.core.errors import ConfigError
@@ -48,10 +48,11 @@ cdef class CandidateWalker:
                   Py_ssize_t limit_bytes, Py_ssize_t cache_bytes, Py_ssize_t rows, Py_ssize_t path_bytes, Py_ssize_t stream_bytes, find, inflate, arena=None):
         """*packs* are ``(names, fanout, offsets, order, ranks, end, descriptor)``, whose descriptors must stay open.
 
-        *trees*, *parents* and *parent_starts* are columns of a history.  *limit_bytes* bounds one tree, *cache_bytes*
-        those kept, *rows* and *path_bytes* a block.  Trees that leave go to *arena*, the capsule of a spill arena; those of
-        more than *stream_bytes* are read there through a buffer.  ``find(oid)`` returns the content of a tree that no pack gives, or
-        None; it is called from the thread that walks, and what it raises ends the walk.
+        *trees*, *parents* and *parent_starts* are columns of a history.  *limit_bytes* bounds one tree that is decoded
+        here, *cache_bytes* those kept, *rows* and *path_bytes* a block.  Trees that leave go to *arena*, the capsule of a
+        spill arena; those of more than *stream_bytes* are read there through a buffer.  ``find(oid)`` is asked for a tree
+        that no pack gives, or of more than *limit_bytes*: it returns the content, None, or True once the arena has it; it is
+        called from the thread that walks, and what it raises ends the walk.
         """
         cdef Py_ssize_t i
         self._check_settings(id_size, limit_bytes, cache_bytes, rows, path_bytes)
@@ -132,6 +133,8 @@ cdef class CandidateWalker:
             found = self._find(id[:self._walk.source.id_size])
             if found is None:
                 return NO_TREE
+            if found is True:
+                return IN_ARENA
             content = found
             data[0] = <uint8_t*>malloc(content.shape[0] + 1)
             if data[0] is NULL:

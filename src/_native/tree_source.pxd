@@ -26,9 +26,10 @@ cdef enum:
     NO_TREE = -60               # nothing gives this tree; the asker has told so
     NOT_A_TREE = -61            # the pack holds another kind of object under this id
     STOPPED = -62               # the asker wants no more
+    IN_ARENA = -63              # a tree of more than the limit, which the asker has put into the arena
     NOT_KEPT = -1               # no fault: the tree is read where it lies, or is the empty one
 
-# A copy of a tree from malloc, owned by the caller: 0, NO_TREE, NO_MEMORY or STOPPED.
+# A copy of a tree from malloc, of any size, owned by the caller: 0, NO_TREE, IN_ARENA, NO_MEMORY or STOPPED.
 ctypedef int (*AskTree)(void* asker, const uint8_t* id, uint8_t** data, Py_ssize_t* size) noexcept nogil
 
 cdef struct TreeSource:
@@ -43,7 +44,7 @@ cdef struct TreeSource:
     Bytes delta                 # scratch
     int32_t* chain              # scratch: ranks, from what is asked for towards the root
     Py_ssize_t chain_room
-    Py_ssize_t limit            # bytes of one tree
+    Py_ssize_t limit            # bytes of one tree that is decoded here; for a larger one the asker is asked
     Arena* arena                # lent by the door; NULL: none
     Py_ssize_t stream_size      # a spilled tree of more bytes is read through a buffer
     AskTree ask
@@ -249,7 +250,7 @@ cdef inline void trim_scratch(TreeSource* source) noexcept nogil:
         source.delta = Bytes(data=NULL, size=0)
 
 cdef inline int read_tree(TreeSource* source, const uint8_t* id) noexcept nogil:
-    """Return the slot that holds the tree *id*, or NO_TREE, NO_MEMORY or STOPPED.
+    """Return the slot that holds the tree *id*, or NO_TREE, IN_ARENA, NO_MEMORY or STOPPED.
 
     The slot stays as it is until the next call; pin it to keep it longer.
     """
@@ -275,22 +276,31 @@ cdef inline int read_tree(TreeSource* source, const uint8_t* id) noexcept nogil:
     slot = source.ask(source.asker, id, &data, &size)
     return slot if slot < 0 else store_tree(source, id, data, size, 1)
 
+cdef inline bint stream_tree(TreeSource* source, const uint8_t* id, int64_t start, int64_t least, TreeWindow* window,
+                             uint8_t* ring) noexcept nogil:
+    """Open a window over a tree of more than *least* bytes that the arena has; False where it has none such."""
+    cdef int64_t offset = 0, size = 0
+    if source.arena is NULL or not arena_find(source.arena, id, &offset, &size) or size <= least:
+        return False
+    source.streamed += 1
+    window_stream(window, fill_from_arena, source.arena, offset + start, size - start, source.id_size, ring, SMALLEST_RING)
+    return True
+
 cdef inline int open_tree(TreeSource* source, const uint8_t* id, int64_t start, TreeWindow* window, uint8_t* ring) noexcept nogil:
     """Open a window over the tree *id* from byte *start* on; the slot that is now pinned, NOT_KEPT, or a fault.
 
     *ring* has SMALLEST_RING bytes, for a large tree that lies in the arena.
     """
-    cdef int64_t offset = 0, size = 0
     cdef int slot = find_tree(&source.cache, id)
     source.reads += 1
     if slot >= 0:
         source.hits += 1
-    elif source.arena is not NULL and arena_find(source.arena, id, &offset, &size) and size > source.stream_size:
-        source.streamed += 1
-        window_stream(window, fill_from_arena, source.arena, offset + start, size - start, source.id_size, ring, SMALLEST_RING)
+    elif stream_tree(source, id, start, source.stream_size, window, ring):
         return NOT_KEPT
     else:
         slot = read_tree(source, id)
+    if slot == IN_ARENA:
+        return NOT_KEPT if stream_tree(source, id, start, -1, window, ring) else NO_TREE
     if slot >= 0:
         source.cache.slots[slot].pins += 1
         window_whole(window, source.cache.slots[slot].data + start, source.cache.slots[slot].size - <Py_ssize_t>start,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -117,6 +118,19 @@ def test_trees_that_are_streamed_from_an_arena_give_the_same_rows(
         forest.trees, forest.roots, forest.parents, range(12), all_parents=True, id_size=id_size)
     assert rows_of(walker, list(range(12)), id_size) == expected
     assert walker.counters["trees.streamed"] >= sum(map(bool, expected))
+
+
+@pytest.mark.parametrize("rows", [1, 50])
+def test_trees_over_the_limit_come_from_the_asker(tmp_path: Path, rows: int) -> None:
+    forest = Forest(5, 20, 12)
+    arena = SpillArena(os.fsencode(tmp_path), size_bytes=1 << 24, entries=1 << 12, id_size=20)
+    expected = candidate_rows(forest.trees, forest.roots, forest.parents, range(12), all_parents=True, id_size=20)
+    for find in (forest.trees.get, lambda oid: arena.put(oid, forest.trees[oid])):
+        walker = forest.walker(all_parents=True, rows=rows, limit_bytes=1, cache_bytes=1, find=find, arena=arena.capsule())
+        assert rows_of(walker, list(range(12)), 20) == expected
+    assert walker.counters["trees.streamed"] > 12
+    lying = forest.walker(all_parents=True, find=lambda oid: True)
+    assert rows_of(lying, list(range(12)), 20) == []
 
 
 def test_what_is_left_out_is_noted() -> None:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from siltstone._native.candidates import CandidateWalker
 from siltstone._native.inflate import capsule
 from siltstone._native.tree_entries import IdSet
+from siltstone.core.errors import BudgetExceeded
 from siltstone.core.files import WindowedFile
 from siltstone.gitobjects.commits import CommitHistory
 from siltstone.gitobjects.ids import Kind, ObjectId
@@ -34,8 +35,9 @@ _SUBMODULE, _LIMIT, _OLD_DAMAGED, _NEW_DAMAGED = 1, 2, 3, 4  # kinds of notes, a
 
 @dataclass(frozen=True, slots=True)
 class WalkRoom:
-    """Memory of a walk in bytes: all of it, kept trees of one thread, one block."""
+    """Memory of a walk in bytes: all of it, kept trees of one thread, one block; and how many threads."""
 
+    threads: int
     total_bytes: int
     cache_bytes: int
     block_bytes: int
@@ -52,7 +54,9 @@ class CandidateWalk:
         self._lock = threading.Lock()
         self._absent, self._damaged = (
             IdSet(db.algorithm.size, limit_bytes=db.budget.limit("history")) for _ in range(2))
-        self._arena = None if db.spill is None else db.spill.capsule()
+        self._spill = db.spill
+        self._arena = None if self._spill is None else self._spill.capsule()
+        self._more_bytes = 0  # beside the room, for trees that are larger than it allows and that the arena refused
         self._files = ExitStack()
         self._packs = self._open_packs()
 
@@ -62,6 +66,8 @@ class CandidateWalk:
     def __exit__(self, *_exception: object) -> None:
         self._walkers, self._idle = [], []
         self._files.close()
+        self._db.budget.release("trees", self._more_bytes)
+        self._more_bytes = 0
 
     def compare(self, rows: npt.NDArray[np.int64]) -> Iterator[Columns]:
         """Yield the columns of the candidates of *rows*, in their order, at most a block at a time."""
@@ -116,8 +122,8 @@ class CandidateWalk:
             self._walkers.append(walker)
             return walker
 
-    def _find(self, raw: bytes) -> bytes | None:
-        """Return a tree that no pack gave, or None once the ledger has it: one gap for each tree."""
+    def _find(self, raw: bytes) -> bytes | bool | None:
+        """Return a tree that no walker decodes, True once the arena has it, or None once the ledger has: one gap each."""
         oid = ObjectId(raw)
         with self._lock:
             if oid in self._absent:
@@ -125,12 +131,25 @@ class CandidateWalk:
             if oid == self._db.algorithm.object_id(Kind.TREE, b""):
                 return b""  # git knows it without having it
             data = find_tree_bytes(self._db, oid)
-            if data is not None and len(data) <= self._limit_bytes:
-                return data
-            if data is not None:
-                self._db.ledger.add(Reason.OVERSIZE, oid.hex(), f"tree of {len(data)} bytes")
-            self._absent.add(oid)
+            if data is not None and len(data) > self._limit_bytes:
+                if self._spill is not None and self._spill.put(oid, data):
+                    return True
+                data = self._if_room(oid, data)
+            if data is None:
+                self._absent.add(oid)
+            return data
+
+    def _if_room(self, oid: ObjectId, data: bytes) -> bytes | None:
+        """Return a large tree where two such have room in memory, in every thread; else None, and a gap."""
+        more = self._room.threads * max(0, 2 * len(data) - self._room.cache_bytes)
+        try:
+            if more > self._more_bytes:
+                self._db.budget.reserve("trees", more - self._more_bytes)
+                self._more_bytes = more
+        except BudgetExceeded:
+            self._db.ledger.add(Reason.OVERSIZE, oid.hex(), f"tree of {len(data)} bytes")
             return None
+        return data
 
     def _tell(self, kind: int, raw: bytes, path: bytes, offset: int, text: str) -> None:
         ledger = self._db.ledger

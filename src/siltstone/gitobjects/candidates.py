@@ -4,7 +4,8 @@ A row is an addition or a modification (a change of type is one) against a paren
 tells them; deletions, submodules and paths whose id stays the same are none.  Rows come in the order "oldest" of the
 commits, then by parent, then in git's order of paths, whatever the number of threads.
 
-Trees that cannot be read, submodules and paths beyond the limits go to the coverage ledger.
+Trees that cannot be read, submodules and paths beyond the limits go to the coverage ledger.  A tree that is too large to be
+kept is read as a stream from the spill arena, where there is none as a whole: all up to the budget ``object`` are compared.
 """
 
 from __future__ import annotations
@@ -158,7 +159,7 @@ def _room(db: ObjectDatabase, threads: int) -> WalkRoom:
     """Share three quarters of what is left for trees: a quarter of it for blocks, the rest for kept trees."""
     total = max(4 * threads * _SMALLEST_BLOCK, db.budget.available("trees") * 3 // 4)
     block = max(_SMALLEST_BLOCK // 2, min(_LARGEST_BLOCK, total // (24 * threads)))
-    return WalkRoom(total, max(1, (total - 6 * threads * block) // threads), block)
+    return WalkRoom(threads, total, max(1, (total - 6 * threads * block) // threads), block)
 
 
 def _block(history: CommitHistory, columns: Columns, id_size: int) -> CandidateBlock:
