@@ -4,6 +4,8 @@ Of a tree that a pack keeps as a delta only what the delta brings is read (`tree
 git/git has 382 thousand trees of 5.8 GB and 8.6 million sub-tree entries, the log of them takes a few megabytes.
 """
 cimport cython
+from cpython.buffer cimport PyBUF_READ, PyBUF_WRITE
+from cpython.memoryview cimport PyMemoryView_FromMemory
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memset
@@ -13,9 +15,10 @@ from live_trees cimport TreeInput, read_tree
 from tree_reader cimport (
     FILTER_BITS, OUT_OF_MEMORY, OVER_LIMIT, READ, TreeReader, filter_bit, grow_trees, reader_bytes, reader_release,
 )
+from tree_log cimport room_for_bytes
 from tree_solution cimport Solution, lower, never, replay
 
-from siltstone.core.errors import BudgetExceeded, ConfigError
+from siltstone.core.errors import BudgetExceeded, ConfigError, CorruptDataError
 
 cdef enum:
     FIRST_TREES = 1 << 10
@@ -70,6 +73,7 @@ cdef class TreeGraph:
     cdef uint32_t* _first       # of the last solution, by tree; NULL: not solved, or trees came since
     cdef uint8_t* _leads
     cdef list _others           # what was absorbed: (graph, its tree numbers here, its target numbers here)
+    cdef Py_ssize_t _aside      # bytes of the log that were set aside
     cdef bint _absorbed         # another graph uses the log of this one, which has given up its ids
     cdef cython.pymutex _lock
 
@@ -142,6 +146,33 @@ cdef class TreeGraph:
         """The bytes that the graph holds now, those of absorbed graphs included."""
         return reader_bytes(&self._reader) + sum(
             [(<TreeGraph>other).memory_bytes + len(trees) + len(places) for other, trees, places in self._others])
+
+    def set_limit(self, Py_ssize_t limit_bytes):
+        """Let *limit_bytes* bound the memory from now on."""
+        with self._lock:
+            self._reader.limit = limit_bytes
+
+    def set_aside(self, file):
+        """Write the log to the end of *file* and go on with an empty one; nothing else may write there."""
+        with self._lock:
+            if self._reader.log.size:
+                file.write(PyMemoryView_FromMemory(<char*>self._reader.log.data, self._reader.log.size, PyBUF_READ))
+                self._aside += self._reader.log.size
+                self._reader.log.size = 0
+
+    def bring_back(self, file):
+        """Read from its start the *file* that took the whole log; before that there are no `first_holders`."""
+        with self._lock:
+            if self._reader.log.size:
+                raise ConfigError("some of the log was not set aside", field="file")
+            if not room_for_bytes(&self._reader.log, self._aside):
+                raise MemoryError
+            file.seek(0)
+            view = PyMemoryView_FromMemory(<char*>self._reader.log.data, self._aside, PyBUF_WRITE)
+            if self._aside and file.readinto(view) != self._aside:
+                raise CorruptDataError("a temporary file was cut short", offset=self._aside)
+            self._reader.log.size = self._aside
+            self._aside = 0
 
     cdef int _check(self, int fault) except -1:
         if fault == OVER_LIMIT:
@@ -219,7 +250,7 @@ cdef class TreeGraph:
         if other is self or other._reader.trees.id_size != id_size:
             raise ConfigError("expected another graph of ids of the same size", field="other")
         with self._lock, other._lock:
-            if self._absorbed or other._absorbed or other._others:
+            if self._absorbed or other._absorbed or other._others or other._aside:
                 raise ConfigError("a graph is absorbed once, and none that absorbed others", field="other")
             self._forget()
             trees = memoryview(bytearray(4 * other._reader.trees.count or 4)).cast("I")
@@ -254,6 +285,8 @@ cdef class TreeGraph:
         with self._lock:
             if self._absorbed:
                 raise ConfigError("this graph was absorbed by another", field="graph")
+            if self._aside:
+                raise ConfigError("the log was set aside", field="graph")
             if not self._reader.targets.count:
                 return [], b"", False
             places = memoryview(bytearray(b"\xff" * (4 * self._reader.targets.count))).cast("I")

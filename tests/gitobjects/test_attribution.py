@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from siltstone.core.budget import Budget
+from siltstone.core.budget import MIB, Budget
 from siltstone.core.errors import BudgetExceeded
 from siltstone.gitobjects.attribution import Context, attribute
-from siltstone.gitobjects.commits import walk_commits
-from siltstone.gitobjects.ids import ObjectId
+from siltstone.gitobjects.candidates import iter_candidates
+from siltstone.gitobjects.commits import CommitHistory, walk_commits
+from siltstone.gitobjects.ids import Kind, ObjectId
 from siltstone.gitobjects.ledger import Reason
+from siltstone.gitobjects.object_database import ObjectDatabase
 from tests.gitobjects.histories import FORMATS, make_bare, make_history, open_database, run_git
 
 
@@ -50,6 +54,41 @@ def test_attribution_equals_brute_force(tmp_path: Path, format_name: str, seed: 
         for blob in blobs[::7]:
             assert attribute(db, [blob]) == {oid: found for oid, found in expected.items() if oid == blob}
         assert db.ledger.complete
+
+
+def by_candidates(db: ObjectDatabase, blobs: list[ObjectId], **options: Any) -> dict[ObjectId, Context]:
+    """Take the least row of the full list of candidates."""
+    history = CommitHistory.load(db, **options)
+    places = {int(row): place for place, row in enumerate(history.ordered_rows("oldest"))}
+    least: dict[ObjectId, tuple[int, bytes, ObjectId]] = {}
+    for block in iter_candidates(db, history, threads=1):
+        for row in range(len(block)):
+            found = (places[int(block.commits[row])], block.path(row), history.oid(int(block.commits[row])))
+            least[block.blob(row)] = min(found, least.get(block.blob(row), found))
+    return {blob: Context(least[blob][2], least[blob][1]) for blob in blobs if blob in least}
+
+
+@pytest.mark.parametrize("total", [None, 16 * MIB])
+@pytest.mark.parametrize("seed", [31, 32, 33, 34])
+def test_attribution_of_a_range_equals_the_least_candidates(tmp_path: Path, seed: int, total: int | None) -> None:
+    repository = make_history(tmp_path / "bare", "sha1", seed)
+    with open_database(repository) as db:
+        blobs = [oid for block in db.walk_objects([Kind.BLOB]) for oid in map(block.oid, range(len(block)))]
+        commits = [record.oid for record in walk_commits(db, order="oldest")]
+    rng = random.Random(seed)
+    again = 0
+    for count in range(8):
+        options: dict[str, Any] = {
+            "exclude": rng.sample(commits, rng.randint(0, 2)),
+            "tips": None if count % 2 else rng.sample(commits[len(commits) // 2 :], 2),
+            "first_parent": count % 3 == 0,
+        }
+        with open_database(repository, budget=Budget(total_bytes=total)) as db:
+            expected = by_candidates(db, blobs, **options)
+            assert attribute(db, blobs, **options) == expected
+            assert db.budget.reserved("history") == 0
+            again += any(attribute(db, blobs, tips=options["exclude"]).keys() & expected.keys())
+    assert again
 
 
 def test_nothing_asked_is_nothing_read(tmp_path: Path) -> None:

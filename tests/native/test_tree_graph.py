@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import random
 from array import array
 
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from siltstone._native.tree_graph import TreeGraph
-from siltstone.core.errors import BudgetExceeded, ConfigError
+from siltstone.core.errors import BudgetExceeded, ConfigError, CorruptDataError
 from tests.native.tree_blocks import make_blocks
 from tests.reference import tree_graph as reference
 
@@ -217,3 +218,39 @@ def test_wrong_arguments_are_refused() -> None:
         with pytest.raises(ConfigError):
             graph.add_trees(b"", array("q", [0]), array("q", [0]), bytes(20), deltas=deltas)
     assert TreeGraph(b"", 20).first_holders(bytes(20)) == ([], b"", False)
+
+
+@pytest.mark.parametrize("id_size", [20, 32])
+@given(seed=st.integers(0, 10_000))
+def test_a_log_that_was_set_aside_is_the_same(id_size: int, seed: int) -> None:
+    rng = random.Random(seed)
+    trees, blobs = random_trees(rng, id_size)
+    graph, twin = TreeGraph(b"".join(blobs), id_size), reference.TreeGraph(blobs, id_size)
+    with io.BytesIO() as file:
+        for block in make_blocks(rng, trees):
+            assert graph.add_trees(*block[:4], first=block.first, deltas=block.deltas) == []
+            graph.set_aside(file)
+        if file.tell():
+            with pytest.raises(ConfigError, match="set aside"):
+                graph.first_holders(b"")
+        graph.bring_back(file)
+    for oid, data in trees.items():
+        twin.add(oid, data)
+    holds(graph, twin, [rng.choice(list(trees)) for _ in range(6)])
+
+
+def test_a_log_that_was_cut_short_is_told() -> None:
+    graph = TreeGraph(b"\xbb" * 20, 20)
+    add(graph, {b"\x01" * 20: b"100644 f\0" + b"\xbb" * 20})
+    with io.BytesIO() as file:
+        graph.set_aside(file)
+        file.truncate(1)
+        with pytest.raises(CorruptDataError, match="cut short"):
+            graph.bring_back(file)
+
+
+def test_a_limit_can_be_lowered() -> None:
+    graph = TreeGraph(b"", 20)
+    graph.set_limit(graph.memory_bytes)
+    with pytest.raises(BudgetExceeded):
+        add(graph, {i.to_bytes(20, "big"): b"40000 d\0" + (i + 5_000).to_bytes(20, "big") for i in range(2_000)})

@@ -19,6 +19,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the action."""
     parser.add_argument("blobs", metavar="BLOB", nargs="+", help="an id, a short id, or REV:path")
     parser.add_argument("--ref", action="append", metavar="REF", help="start here, not at every reference; may be repeated")
+    parser.add_argument("--since", metavar="REV", help="leave out the commits that this revision reaches")
+    parser.add_argument("--first-parent", action="store_true", help="follow only the first parents from where it starts")
     parser.add_argument("--threads", type=int, metavar="N", help="how many threads read trees (default: one a processor)")
 
 
@@ -34,7 +36,10 @@ def run(db: ObjectDatabase, arguments: argparse.Namespace, terminal: Terminal) -
     blobs = {resolve_name(db, name) for name in arguments.blobs}
     tips = None if arguments.ref is None else [resolve_name(db, name) for name in arguments.ref]
     progress = terminal.progress(weights={"objects": 1.0}, quiet=arguments.quiet)
-    found = attribute(db, blobs, tips=tips, threads=arguments.threads, progress=progress)
+    exclude = [] if arguments.since is None else [resolve_name(db, arguments.since)]
+    found = attribute(
+        db, blobs, tips=tips, exclude=exclude, first_parent=arguments.first_parent, threads=arguments.threads,
+        progress=progress)
     progress.finish()
     with open_output(STREAM, force=True) as out:
         for blob, context in found.items():

@@ -144,3 +144,25 @@ class Budget:
         """Raise BudgetExceeded where one item of *size* bytes passes the limit of *name*; reserves nothing."""
         if size > self.limit(name):
             raise BudgetExceeded(name, limit_bytes=self.limit(name), needed_bytes=size)
+
+
+class Reservation:
+    """Bytes of one budget name, adjusted as they change."""
+
+    __slots__ = ("_budget", "_held", "_name")
+
+    def __init__(self, budget: Budget, name: str) -> None:
+        self._budget, self._name, self._held = budget, name, 0
+
+    @property
+    def most(self) -> int:
+        """What this reservation could rise to now."""
+        return self._held + self._budget.available(self._name)
+
+    def set(self, size: int) -> None:
+        """Hold *size* bytes. Raises BudgetExceeded, and holds what it held, where a limit would be passed."""
+        if size > self._held:
+            self._budget.reserve(self._name, size - self._held)
+        else:
+            self._budget.release(self._name, self._held - size)
+        self._held = size

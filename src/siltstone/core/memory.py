@@ -7,7 +7,9 @@ Elsewhere than on Linux every figure is 0 and `available` is False: a figure we 
 
 from __future__ import annotations
 
+import ctypes
 import os
+import sys
 import threading
 from pathlib import Path
 
@@ -98,3 +100,13 @@ class TreeMemory:
             if below:
                 total = sum(_proportional_bytes(process) for process in (os.getpid(), *below))
                 self.peak_bytes = max(self.peak_bytes, total)
+
+
+def return_free_memory() -> None:
+    """Give pages that the C allocator keeps for later back to the system, where it can (glibc); costs milliseconds.
+
+    Large blocks come and go in stages of a walk, and glibc keeps ever larger ones once such a block was freed.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim is not None:
+        trim(0)

@@ -2,7 +2,8 @@
 
 The answer for a blob is the first commit whose tree holds it, in the order `commits.CommitHistory` calls ``oldest``
 (parents first, else by committer time, then by id), and the smallest path in that commit.  It depends on nothing else: not
-on packing, not on threads.
+on packing, not on threads.  Where parents are excluded a commit may hold a blob without having brought it; blobs of which
+that is so are looked for among the candidates.
 
 All trees are decoded once in pack order into a graph of numbers (no tree is read by a random access), of which positions of
 commits are handed down from the roots.  Paths are looked up only in trees that lead to a blob.
@@ -11,23 +12,22 @@ commits are handed down from the roots.  Paths are looked up only in trees that 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from siltstone._native.tree_graph import TreeGraph
-from siltstone.core.budget import KIB, MIB
+from siltstone.core.errors import BudgetExceeded
+from siltstone.core.memory import return_free_memory
 from siltstone.core.progress import NO_PROGRESS, Progress
-from siltstone.gitobjects.commits import CommitHistory
-from siltstone.gitobjects.ids import Kind, ObjectId
+from siltstone.gitobjects.candidate_choice import first_candidates
+from siltstone.gitobjects.commit_places import CommitPlaces
+from siltstone.gitobjects.ids import ObjectId
 from siltstone.gitobjects.ledger import Reason
-from siltstone.gitobjects.object_block import ObjectBlock
 from siltstone.gitobjects.object_database import ObjectDatabase
+from siltstone.gitobjects.tree_graphs import Discover, TreeGraphLoader, is_tight
 from siltstone.gitobjects.trees import DEPTH_LIMIT, PATH_LIMIT_BYTES, find_entries, is_submodule, is_tree
-from siltstone.gitobjects.walk_options import available_cores
-
-_TOTAL_FOR_THREADS = 256 * MIB  # with less for everything one thread reads, in small blocks: each part names most trees again
-_SMALL_BLOCK = 128 * KIB
+from siltstone.gitobjects.walk_options import available_cores, plan_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,104 +43,110 @@ def attribute(
     blobs: Collection[ObjectId],
     *,
     tips: Collection[ObjectId] | None = None,
-    discover: Callable[[ObjectBlock], Collection[ObjectId]] | None = None,
+    exclude: Collection[ObjectId] = (),
+    first_parent: bool = False,
+    discover: Discover | None = None,
     threads: int | None = None,
     progress: Progress = NO_PROGRESS,
 ) -> dict[ObjectId, Context]:
-    """Return the first commit and smallest path of each of *blobs* that is reachable from *tips* (None: every ref and HEAD).
+    """Return who brought each of *blobs* among the commits that *tips* (None: every ref and HEAD) reach and *exclude* does not.
 
-    A blob that no such commit holds is not in the result.  *discover* sees every block of trees, in a thread of its own, and
-    names blobs to be attributed as well, each once, no later than with the first tree that holds it.  Missing commits and
-    trees go to the ledger.  *threads* is how many read trees (default: one a processor); the result is the same.  Costs one
-    pass over all trees whatever the number of blobs; memory: 40 bytes a tree and what deltas bring (git/git: 21 MB), at most
-    the limit "history", beside the columns of the commits.
+    That is the least candidate of these commits against their first parents: by commit, then path.  Unless an excluded parent
+    holds the blob it is the first commit that holds it.  A blob without one is not in the result.  *first_parent* follows only
+    the first parents from *tips*.  *discover* sees every block of trees, in a thread of its own, and names blobs to be
+    attributed as well, each once, no later than with the first tree that holds it.  Missing commits and trees go to the
+    ledger.  *threads* is how many read trees (default: one a processor); the result is the same.
+
+    Costs one pass over all trees whatever the number of blobs, and with *exclude* the comparison of the chosen commits where
+    an excluded parent holds one.  Memory: 40 bytes a commit, 40 a tree and what deltas bring (git/git: 30 MB), reserved from
+    the budget "history"; commits and much of the trees wait in temporary files where the budget is small.
     """
     targets = sorted(set(blobs))
     if not targets and discover is None:
         return {}
-    graph = _load_graph(db, targets, discover, threads or available_cores(), progress)
-    history = CommitHistory.load(db, tips, progress=progress)  # after the trees: beside the tables of their walk is no room
-    rows = history.ordered_rows("oldest")
-    positions, unread, too_deep = graph.first_holders(history.root_trees(rows))
+    loading = _Loading(db, tips, exclude, first_parent=first_parent, progress=progress)
+    loader = TreeGraphLoader(db, targets, discover)
+    try:
+        graph, places = loading.run(loader, threads or available_cores())
+        with places:
+            roots = places.roots()
+            loader.hold_solution(graph, len(roots))
+            found, again = _first_contexts(db, graph, places, roots, targets)
+        del graph, roots
+    finally:
+        loader.close()
+    if again:
+        found.update(
+            (blob, Context(commit, path))
+            for blob, (commit, path) in first_candidates(
+                db, again, tips, exclude, first_parent=first_parent, threads=threads, progress=progress).items()
+        )  # fmt: skip
+    return dict(sorted(found.items()))
+
+
+@dataclass(frozen=True, slots=True)
+class _Loading:
+    """Which commits to load, and how beside the trees."""
+
+    db: ObjectDatabase
+    tips: Collection[ObjectId] | None
+    exclude: Collection[ObjectId]
+    first_parent: bool
+    progress: Progress
+
+    def run(self, loader: TreeGraphLoader, threads: int) -> tuple[TreeGraph, CommitPlaces]:
+        """Return trees and commits: one after the other with little memory, else at the same time."""
+        if is_tight(self.db):
+            places = self._places(aside=True)
+            return_free_memory()
+            return loader.load(threads, self.progress), places
+        largest = max((len(pack) for pack in self.db.packs()), default=0)
+        if threads == 1 or self.db.budget.available("pack_index") < 2 * largest * plan_bytes(deltas=True):
+            return loader.load(threads, self.progress), self._places()
+        began = threading.Event()  # what the walk of the trees takes is reserved: the commits have what is left
+
+        def places_beside() -> CommitPlaces | None:
+            began.wait()
+            try:
+                return self._places()
+            except BudgetExceeded:  # there may be room when the trees are done
+                return None
+
+        with ThreadPoolExecutor(1, "siltstone-commits") as pool:
+            loaded: Future[CommitPlaces | None] = pool.submit(places_beside)
+            try:
+                graph = loader.load(threads, self.progress, began.set)
+            finally:
+                began.set()
+        return graph, loaded.result() or self._places()
+
+    def _places(self, *, aside: bool = False) -> CommitPlaces:
+        return CommitPlaces(self.db, self.tips, self.exclude, first_parent=self.first_parent, aside=aside)
+
+
+def _first_contexts(
+    db: ObjectDatabase, graph: TreeGraph, places: CommitPlaces, roots: bytes, targets: list[ObjectId]
+) -> tuple[dict[ObjectId, Context], list[ObjectId]]:
+    """Return the first holder of each target, and the targets that an excluded parent holds already."""
+    positions, unread, too_deep = graph.first_holders(roots)
     _tell_unread(db, unread)
     if too_deep:
         db.ledger.add(Reason.UNSUPPORTED, "trees", f"folders over {DEPTH_LIMIT} levels deep")
     by_position: dict[int, list[ObjectId]] = {}
     for target, position in zip(targets, positions, strict=True):
-        if position >= 0:
-            by_position.setdefault(position, []).append(target)
+        by_position.setdefault(position, []).append(target)
     found: dict[ObjectId, Context] = {}
+    by_position.pop(-1, None)
+    again = [target for position in range(places.borders) for target in by_position.pop(position, [])]
     for position, wanted in by_position.items():
-        commit = history.record(int(rows[position]))
-        paths = _smallest_paths(db, graph, commit.tree, position, wanted)
+        place = position - places.borders
+        paths = _smallest_paths(db, graph, places.tree(place), position, wanted)
         for target in wanted:
             if target in paths:
-                found[target] = Context(commit.oid, paths[target])
+                found[target] = Context(places.commit(place), paths[target])
             elif not too_deep:
                 db.ledger.add(Reason.UNSUPPORTED, target.hex(), "its path is too long or too deep")
-    return dict(sorted(found.items()))
-
-
-def _load_graph(
-    db: ObjectDatabase, targets: list[ObjectId], discover: Callable[[ObjectBlock], Collection[ObjectId]] | None,
-    threads: int, progress: Progress,
-) -> TreeGraph:
-    """Return the graph of all trees, read by *threads*; what *discover* names is appended to *targets*."""
-    total, block_bytes = db.budget.total_bytes, None
-    if total is not None and total < _TOTAL_FOR_THREADS:
-        threads, block_bytes = 1, min(_SMALL_BLOCK, db.budget.limit("objects"))
-    parts = db.walk_parts((Kind.TREE,), threads, deltas=True, block_bytes=block_bytes, progress=progress)
-    known = _Targets(targets, discover)
-    limit = db.budget.limit("history") // threads
-    readers = [_PartReader(db, known, limit) for _ in parts]
-    with ThreadPoolExecutor(threads, "siltstone-trees") as pool:
-        reading = [pool.submit(reader.read, part) for reader, part in zip(readers, parts, strict=True)]
-        for done in reading:
-            done.result()
-    graph = readers[0].graph
-    for reader in readers[1:]:
-        graph.absorb(reader.graph)
-    return graph
-
-
-class _Targets:
-    """The blobs that are looked for: what was asked, and what *discover* finds on the way, for all parts of a walk."""
-
-    def __init__(self, targets: list[ObjectId], discover: Callable[[ObjectBlock], Collection[ObjectId]] | None) -> None:
-        self._targets, self._discover = targets, discover
-        self._lock = threading.Lock()
-
-    def since(self, count: int, block: ObjectBlock | None = None) -> bytes:
-        """Return the targets after the first *count*, end to end, those in *block* included."""
-        if self._discover is None or block is None:
-            return b"".join(self._targets[count:])
-        found = self._discover(block)
-        with self._lock:
-            self._targets += found
-            return b"".join(self._targets[count:])
-
-
-class _PartReader:
-    """Fills a graph from one part of the walk."""
-
-    def __init__(self, db: ObjectDatabase, targets: _Targets, limit_bytes: int) -> None:
-        self._db, self._targets = db, targets
-        packed = targets.since(0)
-        self._count = len(packed) // db.algorithm.size
-        self.graph = TreeGraph(packed, db.algorithm.size, limit_bytes=limit_bytes)
-
-    def read(self, blocks: Iterator[ObjectBlock]) -> None:
-        """Enter every tree of *blocks*."""
-        for block in blocks:
-            fresh = self._targets.since(self._count, block)
-            self._count += len(fresh) // self._db.algorithm.size
-            self.graph.add_targets(fresh)
-            deltas = block.deltas
-            columns = None if deltas is None else (deltas.data, deltas.starts, deltas.ends, deltas.bases, deltas.children)
-            for i in self.graph.add_trees(
-                block.data, block.starts, block.ends, block.oids, first=block.first, deltas=columns):
-                self._db.ledger.add(Reason.CORRUPT, block.oid(i).hex(), "tree")
-            del block, deltas, columns  # the buffer serves the next block
+    return found, sorted(again)
 
 
 def _tell_unread(db: ObjectDatabase, unread: bytes) -> None:

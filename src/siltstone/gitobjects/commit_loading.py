@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from siltstone._native.commit_columns import CommitColumns, parse_commit_links
 from siltstone._native.commit_order import find_ids
-from siltstone.core.budget import MIB, Budget
+from siltstone.core.budget import MIB, Reservation
 from siltstone.core.errors import BudgetExceeded, CorruptDataError
 from siltstone.core.progress import NO_PROGRESS, Progress
 from siltstone.gitobjects.commit_graph import GraphColumns, find_graph_files, read_commit_graph
@@ -54,28 +54,6 @@ class LoadedColumns:
         """Return the id of the commit at *row*."""
         size = len(self.oids) // max(1, len(self.times))
         return ObjectId(self.oids[row * size : (row + 1) * size])
-
-
-class Reservation:
-    """Bytes of one budget name, adjusted as they change."""
-
-    __slots__ = ("_budget", "_held", "_name")
-
-    def __init__(self, budget: Budget, name: str) -> None:
-        self._budget, self._name, self._held = budget, name, 0
-
-    @property
-    def most(self) -> int:
-        """What this reservation could rise to now."""
-        return self._held + self._budget.available(self._name)
-
-    def set(self, size: int) -> None:
-        """Hold *size* bytes. Raises BudgetExceeded, and holds what it held, where a limit would be passed."""
-        if size > self._held:
-            self._budget.reserve(self._name, size - self._held)
-        else:
-            self._budget.release(self._name, self._held - size)
-        self._held = size
 
 
 def load_columns(

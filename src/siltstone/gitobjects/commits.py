@@ -19,10 +19,10 @@ import numpy as np
 import numpy.typing as npt
 
 from siltstone._native.commit_order import find_ids, mark_reached, order_rows
-from siltstone.core.budget import Budget
+from siltstone.core.budget import Budget, Reservation
 from siltstone.core.errors import ConfigError
 from siltstone.core.progress import NO_PROGRESS, Progress
-from siltstone.gitobjects.commit_loading import LoadedColumns, Reservation, load_columns
+from siltstone.gitobjects.commit_loading import LoadedColumns, load_columns
 from siltstone.gitobjects.commit_tips import TipReader, all_tips
 from siltstone.gitobjects.ids import ObjectId
 from siltstone.gitobjects.ledger import Reason

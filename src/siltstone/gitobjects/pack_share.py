@@ -13,7 +13,7 @@ import numpy.typing as npt
 from siltstone._native.inflate import capsule
 from siltstone._native.pack_walk import PackForest, PackWalker
 from siltstone._native.spill_index import SpillIndex
-from siltstone.core.budget import Budget
+from siltstone.core.budget import Budget, Reservation
 from siltstone.core.files import WindowedFile
 from siltstone.gitobjects.ids import Kind, ObjectId
 from siltstone.gitobjects.ledger import Reason
@@ -21,7 +21,7 @@ from siltstone.gitobjects.lfs_pointers import find_lfs_pointers
 from siltstone.gitobjects.object_block import ObjectBlock, delta_columns
 from siltstone.gitobjects.objects import GitObject
 from siltstone.gitobjects.pack_file import PackFile
-from siltstone.gitobjects.walk_options import FOREST_BYTES, WalkOptions, plan_bytes
+from siltstone.gitobjects.walk_options import FOREST_BYTES, SEQUENCE_BYTES, WalkOptions, plan_bytes, planned_bytes
 from siltstone.gitobjects.walk_threads import Made
 
 
@@ -67,15 +67,19 @@ class PackShare:
         self._peak = 0
         with ExitStack() as stack:
             file = stack.enter_context(WindowedFile(pack.path))
-            stack.enter_context(options.budget.hold("pack_index", len(pack) * plan_bytes(options.deltas)))
+            tables = Reservation(options.budget, "pack_index")
+            stack.callback(tables.set, 0)
+            tables.set(len(pack) * plan_bytes(options.deltas))
             stack.enter_context(options.metrics.timer("walk"))
             chosen = not_skipped(pack, repeats, options.skip)[pack.index.order]
             self._forest = open_forest(pack, file)
             self.lost = [fault for fault in self._forest.faults() if chosen[fault[0]]]
-            wanted = chosen & np.isin(np.frombuffer(self._forest.kinds(), np.uint8), list(options.kinds))
+            of_kinds = np.isin(np.frombuffer(self._forest.kinds(), np.uint8), list(options.kinds))
+            wanted = chosen & of_kinds
             self.count = int(np.count_nonzero(wanted))
             self._forest.select(
                 wanted.view(np.uint8).data, segment_bytes=options.segment_bytes, children=options.deltas)
+            tables.set(len(pack) * planned_bytes(options.deltas) + int(np.count_nonzero(of_kinds)) * SEQUENCE_BYTES)
             self._open = stack.pop_all()
 
     def close(self) -> None:

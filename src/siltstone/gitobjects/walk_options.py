@@ -21,6 +21,7 @@ WalkOrder = Literal["pack", "any"]
 FOREST_BYTES = 7  # of tables per entry, reserved from the budget "pack_index"
 PLAN_BYTES = 20  # with the plan of a walk, at its largest
 CHILDREN_BYTES = 4  # more with deltas
+SEQUENCE_BYTES = 4  # of a plan once it is made, for each entry that it walks
 
 _LARGEST_BLOCK = 4 * MIB
 _SMALLEST_BLOCK = 64 * KIB
@@ -81,6 +82,11 @@ def choose_options(
 def plan_bytes(deltas: bool) -> int:
     """Return what the tables of a walk take for each entry of a pack while they are made."""
     return PLAN_BYTES + CHILDREN_BYTES if deltas else PLAN_BYTES
+
+
+def planned_bytes(deltas: bool) -> int:
+    """Return what the tables of a walk take for each entry of a pack once they are made, beside the sequence."""
+    return FOREST_BYTES + 1 + (CHILDREN_BYTES if deltas else 0)
 
 
 def available_cores() -> int:
