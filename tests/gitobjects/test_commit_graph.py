@@ -245,3 +245,28 @@ def test_a_history_gives_back_what_it_reserved(tmp_path: Path) -> None:
         assert db.budget.reserved("history") == held
         del history
         assert db.budget.reserved("history") == 0
+
+
+@pytest.mark.parametrize("time", ["-5", "17179869184", "99999999999", "9223372036854775807"])
+def test_times_that_a_graph_cuts_off_are_read_from_commits(tmp_path: Path, time: str) -> None:
+    repository = make_history(tmp_path / "r", "sha1", seed=2, commits=8)
+    tree, people = run_git(repository, "rev-parse", "HEAD^{tree}").decode(), "A <a@example.com>"
+    text = f"tree {tree}author {people} 1 +0000\ncommitter {people} {time} +0000\n\nm\n"
+    name = run_git(repository, "hash-object", "-t", "commit", "-w", "--literally", "--stdin", data=text.encode()).decode()
+    (repository / "refs/heads/far").write_text(name)
+    write_graph(repository)
+    assert_same(repository, 0)
+    with open_database(repository) as db:
+        history = CommitHistory.load(db)
+        assert history.times[history.find_row(ObjectId(bytes.fromhex(name)))] == int(time)
+
+
+def test_a_graph_out_of_reach_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    repository = make_history(tmp_path / "r", "sha1", seed=2, commits=8)
+
+    def refuse(*_arguments: object) -> None:
+        raise PermissionError(13, "denied")
+
+    write_graph(repository)
+    monkeypatch.setattr("siltstone.gitobjects.commit_loading.find_graph_files", refuse)
+    assert_same(repository, 0)

@@ -1,8 +1,9 @@
 """Commit-graph files, single and split (gitformat-commit-graph), as columns: trees, parents and times without the commits.
 
 A graph is an accelerator and nothing more: it is used whole or not at all.  Its checksum, sizes, order, parents and
-generations are held to the format here; whether it is stale only its user can tell.  Times have 34 bits in these files;
-corrected dates (GDA2, GDO2) and path filters are not needed for a walk, and only their sizes are looked at.
+generations are held to the format here; whether it is stale only its user can tell.  Times have 34 bits in these files,
+which cuts those before 1970 and after 2514; corrected dates (GDA2, GDO2) and path filters are not needed for a walk, and
+only their sizes are looked at.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from siltstone.core.progress import NO_PROGRESS, Progress
 from siltstone.gitobjects.commit_graph import GraphColumns, find_graph_files, read_commit_graph
 from siltstone.gitobjects.commit_spool import CommitSpool
 from siltstone.gitobjects.commit_tips import TipReader
-from siltstone.gitobjects.ids import Kind, ObjectId
+from siltstone.gitobjects.ids import HashAlgorithm, Kind, ObjectId
 from siltstone.gitobjects.ledger import Reason
 from siltstone.gitobjects.object_block import ObjectBlock, gather_blocks
 from siltstone.gitobjects.object_database import ObjectDatabase
@@ -30,6 +30,7 @@ from siltstone.gitobjects.objects import GitObject
 _AMPLE_BYTES = 128 * MIB  # of room: a million commits fit beside the walk that reads them
 _BATCH_BYTES = 1 << 20  # commits read one by one are handed over in blocks of about this size
 _FEWEST_YOUNG = 512  # commits that may be read one by one whatever the size of the graph: 20 ms
+_LATEST = 1 << 33  # seconds: the year 2242; times before 1970 are above it in a commit-graph
 _YOUNG_SHARE = 32  # a read by name costs as much as a pass over some 20 commits
 
 
@@ -71,11 +72,27 @@ def load_columns(
         if found is not None:
             progress.advance(len(found.times))
             return found
-    aside = db.budget.total_bytes is not None or held.most < _AMPLE_BYTES  # else a walk may take what the columns need
-    columns = _walk_aside(db, held, progress) if aside else _walk(db, held, progress)
+    columns = _read_all(db, held, progress)
     for oid, parents in grafts.items():
         columns.set_parents(oid, b"".join(parents))
     return _finish(columns, held, 0)
+
+
+def load_every_commit(db: ObjectDatabase, held: Reservation) -> LoadedColumns:
+    """Return the commits of the database as they are, reserved in *held*. Raises as `load_columns` does."""
+    return _finish(_read_all(db, held, NO_PROGRESS), held, 0)
+
+
+def sort_graph(graph: GraphColumns, algorithm: HashAlgorithm, held: Reservation) -> LoadedColumns:
+    """Return the commits of a *graph* by ascending id, reserved in *held*. Raises BudgetExceeded over the limit "history"."""
+    columns = CommitColumns(algorithm.size, limit_bytes=held.most)
+    columns.add_rows(graph.oids, graph.trees, graph.times, graph.parents, graph.parent_starts)
+    return _finish(columns, held, len(graph))
+
+
+def _read_all(db: ObjectDatabase, held: Reservation, progress: Progress) -> CommitColumns:
+    aside = db.budget.total_bytes is not None or held.most < _AMPLE_BYTES  # else a walk may take what the columns need
+    return _walk_aside(db, held, progress) if aside else _walk(db, held, progress)
 
 
 def _walk(db: ObjectDatabase, held: Reservation, progress: Progress) -> CommitColumns:
@@ -129,11 +146,17 @@ def _open_graph(db: ObjectDatabase, held: Reservation) -> GraphColumns | None:
     """
     try:
         paths = find_graph_files([folder.path for folder in db.folders], db.algorithm)
-        return read_commit_graph(paths, db.algorithm, limit_bytes=held.most // 2) if paths else None
-    except (FileNotFoundError, CorruptDataError):  # rewritten meanwhile, or damaged
+        graph = read_commit_graph(paths, db.algorithm, limit_bytes=held.most // 2) if paths else None
+        return graph if graph is not None and _times_are_whole(graph) else None
+    except (OSError, CorruptDataError):  # rewritten meanwhile, out of reach, or damaged
         return None
     except BudgetExceeded:  # too large to lie beside the columns
         return None
+
+
+def _times_are_whole(graph: GraphColumns) -> bool:
+    """Whether no time looks like the last 34 bits of one that has more or is below zero, which is all that git keeps there."""
+    return not len(graph) or (int(graph.times.min()) > 0 and int(graph.times.max()) < _LATEST)
 
 
 def _load_by_graph(

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 _PACK_PARTS = frozenset({"pack", "idx", "rev", "bitmap", "keep", "promisor", "mtimes"})
+_SHARED_PARTS = frozenset({"midx", "bitmap", "rev", "graph"})
 _BOTH = frozenset({"pack", "idx"})
 
 
@@ -31,7 +33,7 @@ def list_folder_files(folder: Path, digits: int) -> FolderFiles:
     parts: dict[Path, set[str]] = {}
     for path in _iter_files(folder / "pack"):
         stem, _, suffix = path.name.rpartition(".")
-        if path.name.startswith("multi-pack-index"):
+        if path.name == "multi-pack-index" or (stem.startswith("multi-pack-index") and suffix in _SHARED_PARTS):
             found.shared.append(path)
         elif suffix in _PACK_PARTS:
             parts.setdefault(path.with_name(f"{stem}.pack"), set()).add(suffix)
@@ -43,7 +45,9 @@ def list_folder_files(folder: Path, digits: int) -> FolderFiles:
         else:
             found.garbage.extend(pack.with_suffix(f".{suffix}") for suffix in sorted(suffixes))
     for place in (folder / "pack" / "multi-pack-index.d", folder / "info" / "commit-graphs"):
-        found.shared.extend(_iter_files(place))
+        for path in _iter_files(place):  # a killed writer leaves locks and temporary files
+            known = path.name.endswith("-chain") or path.suffix.removeprefix(".") in _SHARED_PARTS
+            (found.shared if known else found.garbage).append(path)
     if (folder / "info" / "commit-graph").is_file():
         found.shared.append(folder / "info" / "commit-graph")
     found.garbage.extend(_iter_loose_garbage(folder, digits))
@@ -64,6 +68,7 @@ def _iter_files(folder: Path) -> Iterator[Path]:
 def _iter_loose_garbage(folder: Path, digits: int) -> Iterator[Path]:
     object_name = re.compile(f"[0-9a-f]{{{digits - 2}}}")
     for prefix in range(256):
-        for path in _iter_files(folder / f"{prefix:02x}"):
-            if not object_name.fullmatch(path.name):
-                yield path
+        with suppress(OSError):  # who reads the objects tells that their folder cannot be listed
+            for path in _iter_files(folder / f"{prefix:02x}"):
+                if not object_name.fullmatch(path.name):
+                    yield path

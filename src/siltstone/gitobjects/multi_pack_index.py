@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -30,6 +30,9 @@ _HASH_NUMBERS = {"sha1": 1, "sha256": 2}
 _MOST_NAME_BYTES = 1 << 26  # of packs; a repository with a million packs has other troubles
 _MOST_LAYERS = 64  # each keeps a file open; git merges layers long before
 _WINDOW_BYTES = 1 << 20
+_SLICE = 1 << 14  # objects looked at at once
+_LARGE = 1 << 31  # this bit of an offset sends the reader to the table of large ones, where there is one
+_LAYERS_FOLDER = "multi-pack-index.d"
 
 Note = Callable[[Path, str], None]
 
@@ -71,6 +74,7 @@ class MultiPackIndex:
             raise CorruptDataError("fan-out of the multi-pack index is not ascending", offset=fanout_at)
         self._names_at, names_bytes = _require(chunks, b"OIDL")
         self._places_at, places_bytes = _require(chunks, b"OOFF")
+        self._large = chunks.get(b"LOFF", (0, 0))
         if names_bytes != len(self) * size or places_bytes != len(self) * 8:
             raise CorruptDataError(f"multi-pack index of {len(self)} objects has chunks of a wrong size", offset=_HEADER_BYTES)
 
@@ -135,6 +139,37 @@ class MultiPackIndex:
     def _name(self, position: int) -> bytes:
         return self._file.read_at(self._names_at + position * self._algorithm.size, self._algorithm.size)
 
+    def path_of_pack(self, name: str) -> Path:
+        """Return where the pack called *name* lies."""
+        folder = self.path.parent
+        return (folder.parent if folder.name == _LAYERS_FOLDER else folder) / f"{name}.pack"
+
+    def slices(self) -> Iterator[tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
+        """Yield all objects, some at a time: ids as rows of bytes, numbers of packs, offsets. Raises CorruptDataError where
+        ids are not in order or an offset is outside the table of large ones."""
+        size, last = self._algorithm.size, b""
+        for first in range(0, len(self), _SLICE):
+            count = min(_SLICE, len(self) - first)
+            packed = self._file.read_at(self._names_at + first * size, count * size)
+            ids = [packed[at : at + size] for at in range(0, len(packed), size)]
+            wrong = any(oid >= following for oid, following in pairwise([last, *ids]))
+            if wrong or any(not self._is_filed(oid, place) for place, oid in ((first, ids[0]), (first + count - 1, ids[-1]))):
+                raise CorruptDataError("ids of the multi-pack index are not in order", offset=self._names_at)
+            last = ids[-1]
+            table = np.frombuffer(self._file.read_at(self._places_at + 8 * first, 8 * count), ">u4").reshape(-1, 2)
+            offsets = table[:, 1].astype(np.int64)
+            far = np.flatnonzero(offsets & _LARGE) if self._large[1] else np.zeros(0, np.int64)
+            for row in far.tolist():
+                place = int(offsets[row]) & ~_LARGE
+                if 8 * place + 8 > self._large[1]:
+                    raise CorruptDataError("offset is outside the table of large ones", offset=self._large[0])
+                offsets[row] = int.from_bytes(self._file.read_at(self._large[0] + 8 * place, 8), "big", signed=True)
+            yield np.frombuffer(packed, np.uint8).reshape(-1, size), table[:, 0].astype(np.int64), offsets
+
+    def _is_filed(self, oid: bytes, position: int) -> bool:
+        """Whether the fan-out leads to *position* for an id."""
+        return (int(self._fanout[oid[0] - 1]) if oid[0] else 0) <= position < int(self._fanout[oid[0]])
+
     def close(self) -> None:
         """Close the file; closing twice is harmless."""
         self._file.close()
@@ -152,7 +187,7 @@ def open_multi_pack_indexes(folder: Path, algorithm: HashAlgorithm, note: Note) 
         pass
     except (CorruptDataError, OSError) as error:
         note(path, str(error))
-    return _open_layers(folder / "multi-pack-index.d", algorithm, note)
+    return _open_layers(folder / _LAYERS_FOLDER, algorithm, note)
 
 
 def _open_layers(folder: Path, algorithm: HashAlgorithm, note: Note) -> list[MultiPackIndex]:

@@ -1,0 +1,139 @@
+"""Verification finds what git finds in files that only make reading faster, in references, and in partial clones."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from siltstone.gitobjects.verify import ObjectsReport, verify_objects
+from tests.conftest import GIT_ENVIRONMENT
+from tests.gitobjects.histories import open_database, run_git
+
+HEADERS = {"info/commit-graph": 8, "pack/multi-pack-index": 12}
+
+
+def report_of(folder: Path) -> ObjectsReport:
+    with open_database(folder) as db:
+        return verify_objects(db, links=True)
+
+
+def git_is_content(folder: Path) -> bool:
+    done = subprocess.run(["git", "fsck", "--no-dangling"], cwd=folder, capture_output=True, check=False,
+                          env=GIT_ENVIRONMENT, timeout=60)
+    return done.returncode == 0
+
+
+def commit(folder: Path, text: str) -> str:
+    (folder / "file").write_text(text)
+    run_git(folder, "add", "file")
+    run_git(folder, "commit", "-q", "-m", text)
+    return run_git(folder, "rev-parse", "HEAD").decode().strip()
+
+
+@pytest.fixture
+def accelerated(repository: Path) -> Path:
+    """Two packs under a multi-pack index, four commits in a commit-graph, one of them a merge."""
+    for text in ("one", "two", "three"):
+        commit(repository, text)
+        run_git(repository, "repack", "-dq")
+    run_git(repository, "checkout", "-q", "-b", "side", "HEAD~2")
+    run_git(repository, "commit", "-q", "--allow-empty", "-m", "side")
+    run_git(repository, "merge", "-q", "-s", "ours", "-m", "merge", "main")
+    run_git(repository, "commit-graph", "write", "--reachable")
+    run_git(repository, "multi-pack-index", "write")
+    return repository
+
+
+def forge(path: Path, chunk: bytes, offset: int, change: Callable[[int], int]) -> None:
+    """Change a number of four bytes in a chunk, and make the checksum fit."""
+    data, header = bytearray(path.read_bytes()), HEADERS[f"{path.parent.name}/{path.name}"]
+    row = next(at for at in range(header, len(data), 12) if data[at : at + 4] == chunk)
+    at = int.from_bytes(data[row + 4 : row + 12], "big") + offset
+    data[at : at + 4] = (change(int.from_bytes(data[at : at + 4], "big"))).to_bytes(4, "big")
+    data[-20:] = hashlib.sha1(data[:-20], usedforsecurity=False).digest()
+    path.chmod(0o644)
+    path.write_bytes(data)
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize(("name", "chunk", "offset", "what"), [
+    ("info/commit-graph", b"CDAT", 32, "another time"), ("info/commit-graph", b"CDAT", 0, "another tree"),
+    ("info/commit-graph", b"CDAT", 20, ""), ("pack/multi-pack-index", b"OOFF", 4, "not where it says"),
+    ("pack/multi-pack-index", b"OIDL", 16, "not where it says"), ("pack/multi-pack-index", b"OOFF", 0, ""),
+])
+def test_forged_accelerators_are_found(accelerated: Path, name: str, chunk: bytes, offset: int, what: str) -> None:
+    assert report_of(accelerated).problems == []
+    forge(accelerated / ".git/objects" / name, chunk, offset, lambda number: number ^ 1)
+    assert not git_is_content(accelerated)
+    problems = report_of(accelerated).problems
+    assert [Path(problem.place).name for problem in problems] == [Path(name).name]
+    assert what in problems[0].what
+
+
+@pytest.mark.oracle
+def test_a_graph_of_commits_that_are_gone_is_a_problem(repository: Path) -> None:
+    first, second = commit(repository, "one"), commit(repository, "two")
+    run_git(repository, "commit-graph", "write", "--reachable", "--split")
+    run_git(repository, "reset", "-q", "--hard", first)
+    run_git(repository, "reflog", "expire", "--expire=all", "--all")
+    run_git(repository, "prune", "--expire=now")
+    assert not git_is_content(repository)
+    assert [problem.what for problem in report_of(repository).problems] == [f"commit {second} is not there"]
+
+
+@pytest.mark.oracle
+def test_locks_and_leftovers_of_writers_are_no_damage(accelerated: Path) -> None:
+    commit(accelerated, "four")
+    run_git(accelerated, "commit-graph", "write", "--reachable", "--split")
+    for name in ("pack/multi-pack-index.lock", "info/commit-graphs/commit-graph-chain.lock", "info/commit-graphs/tmp_graph_a"):
+        (accelerated / ".git/objects" / name).touch()
+    assert git_is_content(accelerated)
+    assert report_of(accelerated).problems == []
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("name", ["refs/heads/junk", "packed-refs", "HEAD"])
+def test_references_that_do_not_parse_are_problems(accelerated: Path, name: str) -> None:
+    (accelerated / ".git" / name).write_text("junk\n")
+    assert not git_is_content(accelerated)
+    assert len(report_of(accelerated).problems) == 1
+
+
+@pytest.mark.oracle
+def test_what_takes_the_place_of_objects_is_a_problem(repository: Path) -> None:
+    name = commit(repository, "one")
+    path = repository / ".git/objects" / name[:2] / name[2:]
+    path.unlink()
+    path.mkdir()
+    assert not git_is_content(repository)
+    assert [problem.what for problem in report_of(repository).problems] == ["loose: not a file"]
+    path.rmdir()
+    objects = repository / ".git/objects"
+    path.parent.rmdir() if not any(path.parent.iterdir()) else None
+    free = next(f"{number:02x}" for number in range(256) if not (objects / f"{number:02x}").exists())
+    (objects / free).symlink_to(free)
+    assert str(objects / free) in {problem.place for problem in report_of(repository).problems}
+
+
+@pytest.mark.oracle
+def test_a_lost_object_of_ones_own_is_not_promised(tmp_path: Path, repository: Path) -> None:
+    commit(repository, "given")
+    run_git(repository, "config", "uploadpack.allowFilter", "true")
+    run_git(tmp_path, "clone", "-q", "--no-checkout", "--filter=blob:none", f"file://{repository}", "partial")
+    clone = tmp_path / "partial"
+    own = run_git(clone, "hash-object", "-w", "--stdin", data=b"own").decode().strip()
+    entries = run_git(clone, "ls-tree", "HEAD") + b"100644 blob " + own.encode() + b"\town\n"
+    tree = run_git(clone, "mktree", "--missing", data=entries).decode().strip()
+    name = run_git(clone, "commit-tree", "-p", "HEAD", "-m", "m", tree).decode().strip()
+    run_git(clone, "update-ref", "HEAD", name)
+    assert git_is_content(clone)
+    assert report_of(clone).problems == []
+    assert report_of(clone).promised == 1
+    (clone / ".git/objects" / own[:2] / own[2:]).unlink()
+    assert not git_is_content(clone)
+    assert [(problem.place, problem.what) for problem in report_of(clone).problems] == [
+        (own, "missing, another object names it")]
