@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from siltstone.core.files import WindowedFile
+from siltstone.gitobjects.ledger import Reason
+from siltstone.gitobjects.object_stats import count_objects
+from siltstone.gitobjects.small_files import read_small_file
 from siltstone.gitobjects.verify import ObjectsReport, verify_objects
 from tests.conftest import GIT_ENVIRONMENT
 from tests.gitobjects.histories import open_database, run_git
@@ -137,3 +141,37 @@ def test_a_lost_object_of_ones_own_is_not_promised(tmp_path: Path, repository: P
     assert not git_is_content(clone)
     assert [(problem.place, problem.what) for problem in report_of(clone).problems] == [
         (own, "missing, another object names it")]
+
+
+def test_files_that_the_system_refuses_to_open_are_told(accelerated: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = run_git(accelerated, "hash-object", "-w", "--stdin", data=b"loose").decode().strip()
+    graph, refused = accelerated / ".git/objects/info/commit-graph", {"commit-graph", "main", name[2:]}
+
+    def guard(read: Callable[..., object]) -> Callable[..., object]:
+        def read_or_refuse(path: Path, *arguments: object) -> object:
+            if path.name in refused:
+                raise PermissionError(13, "denied", str(path))
+            return read(path, *arguments)
+
+        return read_or_refuse
+
+    for module in ("loose", "refs"):
+        monkeypatch.setattr(f"siltstone.gitobjects.{module}.read_small_file", guard(read_small_file))
+    for module in ("commit_graph", "file_checks"):
+        monkeypatch.setattr(f"siltstone.gitobjects.{module}.WindowedFile", guard(WindowedFile))
+    problems = report_of(accelerated).problems
+    assert sorted(problem.place for problem in problems) == sorted([str(graph), name, "references"])
+    with open_database(accelerated) as db:
+        assert count_objects(db).ledger.counts() == {Reason.UNREADABLE: 1}
+
+
+@pytest.mark.oracle
+def test_a_pack_that_is_gone_from_under_its_index_is_a_problem(accelerated: Path) -> None:
+    run_git(accelerated, "pack-objects", "-q", "--all", ".git/objects/pack/pack")
+    for path in sorted((accelerated / ".git/objects/pack").glob("pack-*.pack")):
+        if path.stem.encode() in (accelerated / ".git/objects/pack/multi-pack-index").read_bytes():
+            path.unlink()
+            path.with_suffix(".idx").unlink()
+            break
+    assert not git_is_content(accelerated)
+    assert "which is not there" in report_of(accelerated).problems[0].what

@@ -41,9 +41,11 @@ def check_multi_pack_indexes(folder: ObjectFolder, packs: Mapping[Path, PackFile
 
 
 def _compare_places(multi: MultiPackIndex, packs: Mapping[Path, PackFile]) -> Iterator[str]:
-    found = [packs.get(multi.path_of_pack(name)) for name in multi.packs]
-    gone = [name for name, pack in zip(multi.packs, found, strict=True) if pack is None]
-    yield from (f"covers {name}, which is not there or cannot be opened" for name in gone)
+    paths = [multi.path_of_pack(name) for name in multi.packs]
+    found = [packs.get(path) for path in paths]  # not those that came since, or cannot be opened, which is told elsewhere
+    gone = [path.stem for path in paths if not path.exists()]
+    if multi.path.exists():  # else it went with its packs
+        yield from (f"covers {name}, which is not there" for name in gone)
     wrong = 0
     for names, numbers, offsets in multi.slices():
         if numbers.size and int(numbers.max()) >= len(found):

@@ -209,6 +209,8 @@ def _find_header(db: ObjectDatabase, oid: ObjectId) -> tuple[Kind, int] | None:
         db.ledger.add(Reason.CORRUPT, oid.hex(), str(error))
     except BudgetExceeded as error:
         db.ledger.add(Reason.OVERSIZE, oid.hex(), str(error))
+    except OSError as error:
+        db.ledger.add(Reason.UNREADABLE, oid.hex(), str(error))
     return None
 
 

@@ -152,6 +152,9 @@ def _check_accelerators(db: ObjectDatabase, packs: dict[Path, PackFile], report:
                     report.add(path, what)
         except FileNotFoundError:  # rewritten meanwhile
             continue
+        except OSError as error:
+            if str(error.filename) not in damaged:
+                report.add(error.filename or "accelerator", str(error))
         except BudgetExceeded:
             report.oversize += 1
 
@@ -260,7 +263,7 @@ def _check_loose(
 def _tell_absent(db: ObjectDatabase, checker: LinkChecker, report: ObjectsReport) -> None:
     try:
         targets = {**db.refs(), **db.heads()}
-    except (CorruptDataError, UnsupportedError) as error:
+    except (CorruptDataError, UnsupportedError, OSError) as error:
         report.add("references", str(error))
         targets = {}
     for name, oid in targets.items():
