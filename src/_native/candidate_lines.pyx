@@ -126,7 +126,7 @@ def encode_lines(const int32_t[::1] commits not None, const int32_t[::1] parents
         return b""
     columns.commits, columns.parents, columns.changes = &commits[0], &parents[0], &changes[0]
     columns.modes, columns.path_ends, columns.blobs, columns.oids = &modes[0], &path_ends[0], &blobs[0], &oids[0]
-    columns.paths = &paths[0] if paths.shape[0] else NULL
+    columns.paths = &paths[0] if paths.shape[0] else columns.blobs      # memcpy takes no NULL, not even for nothing
     try:
         with nogil:
             done = _put_rows(&text, &columns)

@@ -283,13 +283,15 @@ cdef inline bint stream_tree(TreeSource* source, const uint8_t* id, int64_t star
     if source.arena is NULL or not arena_find(source.arena, id, &offset, &size) or size <= least:
         return False
     source.streamed += 1
+    start = min(start, size)
     window_stream(window, fill_from_arena, source.arena, offset + start, size - start, source.id_size, ring, SMALLEST_RING)
     return True
 
 cdef inline int open_tree(TreeSource* source, const uint8_t* id, int64_t start, TreeWindow* window, uint8_t* ring) noexcept nogil:
     """Open a window over the tree *id* from byte *start* on; the slot that is now pinned, NOT_KEPT, or a fault.
 
-    *ring* has SMALLEST_RING bytes, for a large tree that lies in the arena.
+    *ring* has SMALLEST_RING bytes, for a large tree that lies in the arena.  A tree that is shorter than when it was read
+    to *start* (two packs can give one id to two contents) is at its end.
     """
     cdef int slot = find_tree(&source.cache, id)
     source.reads += 1
@@ -303,6 +305,7 @@ cdef inline int open_tree(TreeSource* source, const uint8_t* id, int64_t start, 
         return NOT_KEPT if stream_tree(source, id, start, -1, window, ring) else NO_TREE
     if slot >= 0:
         source.cache.slots[slot].pins += 1
+        start = min(start, <int64_t>source.cache.slots[slot].size)
         window_whole(window, source.cache.slots[slot].data + start, source.cache.slots[slot].size - <Py_ssize_t>start,
                      source.id_size)
     return slot

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from siltstone._native.pack_walk import PackWalker
 from siltstone.core.budget import KIB, MIB, Budget
 from siltstone.core.errors import ConfigError
 from siltstone.core.metrics import Metrics
+from siltstone.gitobjects import walk_threads
 from siltstone.gitobjects.ids import Kind
 from siltstone.gitobjects.ledger import Reason
 from siltstone.gitobjects.object_block import ObjectBlock
@@ -197,3 +199,54 @@ def test_pointers_of_git_lfs_are_noted(tmp_path: Path) -> None:
         assert len(collect(database.walk_objects((Kind.BLOB,)))) == len(texts)
         assert database.ledger.counts() == {Reason.LFS_POINTER: 1}
         assert [gap.what for gap in database.ledger.examples()] == [name_of(3, pointer).hex()]
+
+
+def test_a_thread_that_cannot_start_leaves_none_behind(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    start = threading.Thread.start
+    begun: list[threading.Thread] = []
+
+    def start_one(thread: threading.Thread) -> None:
+        if begun:
+            raise RuntimeError("can't start new thread")
+        begun.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_one)
+    with ObjectDatabase.open(repository) as database:
+        with pytest.raises(RuntimeError, match="start new thread"):
+            next(database.walk_objects(Kind, threads=3, block_bytes=KIB))
+        assert database.budget.reserved("objects") == 0
+    assert not begun[0].is_alive()
+
+
+def test_a_walk_that_one_of_its_threads_drops_ends_all_of_them(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The collector runs in any thread, a worker too, and closes what nobody holds any more."""
+    allowed, over = threading.Event(), threading.Event()
+    failures: list[BaseException] = []
+    make_next = walk_threads.make_next
+
+    def close_or_make(walker: PackWalker, number: int, block_bytes: int, *, in_order: bool) -> walk_threads.Made | None:
+        if number == 1 and allowed.wait(10):
+            try:
+                blocks.close()  # type: ignore[attr-defined]
+            except BaseException as error:  # noqa: BLE001 - told below
+                failures.append(error)
+            over.set()
+            return None
+        return make_next(walker, number, block_bytes, in_order=in_order)
+
+    monkeypatch.setattr(walk_threads, "make_next", close_or_make)
+    with ObjectDatabase.open(repository) as database:
+        blocks = database.walk_objects(Kind, threads=3, order="any", block_bytes=KIB)
+        next(blocks)
+        workers = [thread for thread in threading.enumerate() if thread.name.startswith("siltstone-walk")]
+        assert len(workers) == 3
+        allowed.set()
+        assert over.wait(10)
+        assert failures == []
+        for thread in workers:
+            thread.join(10)
+            assert not thread.is_alive()
+        assert database.budget.reserved("objects") == 0

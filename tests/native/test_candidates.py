@@ -146,6 +146,27 @@ def test_what_is_left_out_is_noted() -> None:
     assert notes == [(1, b"s" * 20, b"sub", 0, ""), (4, b"\xff" * 20, b"", 31, "tree record is cut short")]
 
 
+def test_a_tree_that_is_shorter_when_it_is_read_again_is_at_its_end() -> None:
+    """Two packs can give one id to two contents; what is kept decides which one comes."""
+    roots = [b"\x01" * 20, b"\x02" * 20]
+    heads = [b"40000 sub\0" + bytes([number]) * 20 for number in (3, 4)]
+    tails = [b"".join(b"100644 z%03d\0" % at + bytes([number]) * 20 for at in range(10)) for number in (1, 2)]
+    again = dict(zip(roots, (b"", heads[1] + b"broken" * 20), strict=True))
+    first = dict(zip(roots, (heads[0] + tails[0], heads[1] + tails[1]), strict=True))
+    forest = Forest(1, 20, 1)
+    forest.roots, forest.parents = roots, [[], [0]]
+
+    def find(oid: bytes) -> bytes:
+        return first.pop(oid, again[oid]) if oid in again else b"100644 x\0" + oid
+
+    walker = forest.walker(all_parents=False, cache_bytes=1, find=find)
+    walker.begin(np.array([1], np.int64))
+    done, columns, notes = walker.next_block()
+    assert done
+    assert bytes(columns[7]) == b"sub/x"
+    assert notes == [(4, roots[1], b"", len(heads[1]), "tree record has no octal mode")]
+
+
 def test_an_error_of_the_asker_ends_the_walk() -> None:
     forest = Forest(1, 20, 2)
 

@@ -55,9 +55,9 @@ class WalkTeam:
             threading.Thread(target=self._work, args=(number,), name=f"siltstone-walk-{number}", daemon=True)
             for number in range(len(self._walkers))
         ]
-        for thread in threads:
-            thread.start()
         try:
+            for thread in threads:
+                thread.start()
             while (made := self._take()) is not None:
                 yield made
                 del made  # the buffer of a block must not live on while the next one is awaited
@@ -66,8 +66,9 @@ class WalkTeam:
                 self._stopped = True
                 self._waiting.clear()
                 self._changed.notify_all()
-            for thread in threads:
-                thread.join()
+            for thread in threads:  # one may not have started; the collector may close us in one of them
+                if thread.ident is not None and thread is not threading.current_thread():
+                    thread.join()
         if self._error is not None:
             raise self._error
 
