@@ -112,19 +112,33 @@ cdef class PackForest:
     cdef Py_ssize_t _selections
     cdef object _keep               # what the view points into
     cdef _Spares _spares
+    cdef bint _borrowed             # the headers belong to another forest, which `_keep` holds
+    cdef object __weakref__
 
     def __cinit__(self, const uint8_t[::1] names not None, const uint32_t[::1] fanout not None,
                   const uint64_t[::1] offsets not None, const uint32_t[::1] order not None,
-                  const uint32_t[::1] ranks not None, *, Py_ssize_t id_size, Py_ssize_t end, int descriptor):
-        """*descriptor* must stay open as long as a walk; the rest as in `PackReader`.  Reads every entry header."""
+                  const uint32_t[::1] ranks not None, *, Py_ssize_t id_size, Py_ssize_t end, int descriptor,
+                  PackForest headers=None):
+        """*descriptor* must stay open as long as a walk; the rest as in `PackReader`.
+
+        Reads every entry header, or takes them from *headers*, a forest of the same tables, which may be at work.
+        """
         cdef uint8_t* window
         if not view_pack(&self._pack, names, fanout, offsets, order, ranks, id_size, end):
             raise ConfigError("names, fan-out, offsets, order and ranks do not agree", field="names")
-        self._keep = (names, fanout, offsets, order, ranks)
+        self._keep = (names, fanout, offsets, order, ranks, headers)
         self._spares = _Spares()
         self._pack.descriptor = descriptor
         self._plan.lock = PyThread_allocate_lock()
-        if self._plan.lock is NULL or not open_forest(&self._forest, self._pack.count):
+        if self._plan.lock is NULL:
+            raise MemoryError
+        if headers is not None:
+            if headers._pack.offsets != self._pack.offsets or headers._pack.count != self._pack.count:
+                raise ConfigError("headers of other tables", field="headers")
+            self._forest = headers._forest
+            self._borrowed = True
+            return
+        if not open_forest(&self._forest, self._pack.count):
             raise MemoryError
         window = <uint8_t*>malloc(HEADER_WINDOW)
         if window is NULL:
@@ -136,7 +150,8 @@ cdef class PackForest:
 
     def __dealloc__(self):
         close_plan(&self._plan)
-        close_forest(&self._forest)
+        if not self._borrowed:
+            close_forest(&self._forest)
         if self._plan.lock is not NULL:
             PyThread_free_lock(self._plan.lock)
 

@@ -48,9 +48,13 @@ def reader_of(
 
 def forest_of(path: Path, descriptor: int) -> tuple[PackForest, PackIndex]:
     index = read_pack_index(path.with_suffix(".idx"), 20)
+    return forest_over(index, descriptor), index
+
+
+def forest_over(index: PackIndex, descriptor: int, headers: PackForest | None = None) -> PackForest:
     columns = (index.fanout.data, index.offsets.data, index.order.data, index.ranks.data)
-    end = path.stat().st_size - 20
-    return PackForest(index.names, *columns, id_size=20, end=end, descriptor=descriptor), index
+    end = index.path.with_suffix(".pack").stat().st_size - 20
+    return PackForest(index.names, *columns, id_size=20, end=end, descriptor=descriptor, headers=headers)
 
 
 def walker_of(

@@ -10,7 +10,7 @@ import pytest
 from siltstone._native.inflate import backends
 from siltstone._native.spill_arena import SpillArena
 from siltstone.core.errors import ConfigError
-from tests.native.pack_files import forest_of, opened, walk_all, walker_of, write_pack
+from tests.native.pack_files import forest_of, forest_over, opened, walk_all, walker_of, write_pack
 from tests.reference import delta as deltas
 from tests.reference import pack_read as reference
 from tests.reference.pack_read import OFS_DELTA, REF_DELTA, Entry, make_pack, name_of
@@ -77,6 +77,27 @@ def test_walkers_share_the_segments_of_a_forest(tmp_path: Path) -> None:
     assert sorted(names) == sorted(expected)
     assert segments == list(range(len(segments)))
     assert len(segments) > 10
+
+
+def test_headers_serve_several_walks_at_once(tmp_path: Path) -> None:
+    pack, index = make_pack(random_entries(14, 100))
+    expected, _ = split(reference.read_all(pack, reference.parse_index(index)))
+    path = write_pack(tmp_path, pack, index)
+    (tmp_path / "other").mkdir()
+    other = write_pack(tmp_path / "other", *make_pack(random_entries(15, 90)))
+    with opened(path) as descriptor, opened(other) as other_descriptor:
+        first, table = forest_of(path, descriptor)
+        second = forest_over(table, descriptor, first)
+        for forest in (first, second):
+            forest.select(b"\1" * 100)
+        assert (second.kinds(), second.faults()) == (first.kinds(), first.faults())
+        walkers = [walker_of(first), walker_of(second)]
+        del first, forest
+        for walker in walkers:
+            columns = walker.next_block(64 * MIB)
+            assert sorted(columns[4][at : at + 20] for at in range(0, len(columns[4]), 20)) == sorted(expected)
+        with pytest.raises(ConfigError, match="other tables"):
+            forest_over(forest_of(other, other_descriptor)[1], other_descriptor, second)
 
 
 def test_a_deep_chain_of_dropped_bases_costs_little_more_than_its_length(tmp_path: Path) -> None:

@@ -20,7 +20,6 @@ from siltstone._native.tree_graph import TreeGraph
 from siltstone.core.errors import BudgetExceeded
 from siltstone.core.memory import return_free_memory
 from siltstone.core.progress import NO_PROGRESS, Progress
-from siltstone.gitobjects.candidate_choice import first_candidates
 from siltstone.gitobjects.commit_places import CommitPlaces
 from siltstone.gitobjects.ids import ObjectId
 from siltstone.gitobjects.ledger import Reason
@@ -76,6 +75,8 @@ def attribute(
     finally:
         loader.close()
     if again:
+        from siltstone.gitobjects.candidate_choice import first_candidates  # only ranges need it
+
         found.update(
             (blob, Context(commit, path))
             for blob, (commit, path) in first_candidates(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from siltstone._native.inflate import capsule
 from siltstone._native.pack_read import PackReader
+from siltstone._native.pack_walk import PackForest
 from siltstone.core.errors import CorruptDataError
 from siltstone.core.files import WindowedFile
 from siltstone.gitobjects.ids import Kind, ObjectId
@@ -55,7 +57,7 @@ class DescriptorPool:
 class PackFile:
     """One pack of a database. Its methods are called under the database's lock."""
 
-    __slots__ = ("_limit", "_pool", "_reader", "_size", "index", "path", "promisor")
+    __slots__ = ("_limit", "_pool", "_reader", "_size", "forest", "index", "path", "promisor")
 
     def __init__(
         self, path: Path, id_size: int, pool: DescriptorPool, *, limit_bytes: int,
@@ -68,6 +70,7 @@ class PackFile:
         self.path = path
         self.index: PackIndex = read_pack_index(path.with_suffix(".idx"), id_size, note)
         self.promisor = path.with_suffix(".promisor").exists()  # from a partial clone: what it names may be absent on purpose
+        self.forest: weakref.ref[PackForest] | None = None  # headers that a walk has read and still uses
         self._pool, self._limit = pool, limit_bytes
         self._reader: PackReader | None = None
         with WindowedFile(path) as file:

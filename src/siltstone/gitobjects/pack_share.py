@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -38,12 +39,14 @@ class WalkSources:
 
 
 def open_forest(pack: PackFile, file: WindowedFile) -> PackForest:
-    """Return the forest of *pack*; its entry headers are read at once."""
+    """Return the forest of *pack*; its entry headers are read at once, unless another walk of it has them."""
     index = pack.index
-    return PackForest(
+    forest = PackForest(
         index.names, index.fanout.data, index.offsets.data, index.order.data, index.ranks.data,
-        id_size=index.id_size, end=pack.end, descriptor=file.fileno(),
+        id_size=index.id_size, end=pack.end, descriptor=file.fileno(), headers=None if pack.forest is None else pack.forest(),
     )  # fmt: skip
+    pack.forest = weakref.ref(forest)
+    return forest
 
 
 def kinds_by_name(pack: PackFile, budget: Budget) -> npt.NDArray[np.uint8]:
