@@ -133,3 +133,22 @@ def test_references_are_read_as_git_reads_them(branches: Path, git: Git) -> None
     (branches / ".git/refs/heads/more").write_bytes(git(branches, "rev-parse", "HEAD").strip() + b"\tand words\n")
     agrees(git, branches)
     assert b"refs/heads/topic/0" not in listed(git, branches)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_names_that_references_cannot_have_are_left_out(branches: Path, git: Git, packed: bool) -> None:
+    digits = git(branches, "rev-parse", "HEAD").strip()
+    bad = [b"refs/heads/" + name for name in (b"a..b", b"a b", b"a~", b"a\x7f", b"a@{b", b"end.", b"in.lock/x", b"back\\")]
+    if packed:
+        lines = git(branches, "for-each-ref", "--format=%(objectname) %(refname)") + digits + b" " + bad[0] + b"\n"
+        (branches / ".git/packed-refs").write_bytes(lines)
+        bad = bad[:1]
+    for name in [b"refs/heads/.hidden", *([] if packed else bad)]:
+        path = branches / ".git" / os.fsdecode(name)
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(digits + b"\n")
+    if not packed:
+        (branches / ".git/refs/heads/zero").write_bytes(b"0" * len(digits) + b"\n")
+    with ObjectDatabase.open(branches) as database:
+        assert database.refs() == listed(git, branches)
+        assert database.ledger.counts() == {Reason.CORRUPT: len(bad) + (not packed)}

@@ -175,3 +175,18 @@ def test_a_pack_that_is_gone_from_under_its_index_is_a_problem(accelerated: Path
             break
     assert not git_is_content(accelerated)
     assert "which is not there" in report_of(accelerated).problems[0].what
+
+
+@pytest.mark.oracle
+def test_layers_of_a_commit_graph_may_be_borrowed(tmp_path: Path, accelerated: Path) -> None:
+    (accelerated / ".git/objects/info/commit-graph").unlink()
+    run_git(accelerated, "commit-graph", "write", "--reachable", "--split")
+    run_git(tmp_path, "clone", "-q", "-s", str(accelerated), "borrower")
+    commit(tmp_path / "borrower", "more")
+    run_git(tmp_path / "borrower", "commit-graph", "write", "--reachable", "--split=no-merge")
+    chain = tmp_path / "borrower/.git/objects/info/commit-graphs/commit-graph-chain"
+    assert len(chain.read_bytes().splitlines()) == 2
+    assert len(list(chain.parent.glob("*.graph"))) == 1
+    assert report_of(tmp_path / "borrower").problems == []
+    chain.write_text("ab" * 20 + "\n")
+    assert "line 1 names a layer that is not there" in {problem.what for problem in report_of(tmp_path / "borrower").problems}

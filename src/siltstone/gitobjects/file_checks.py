@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -119,8 +119,10 @@ def check_reverse_index(pack: PackFile, path: Path, algorithm: HashAlgorithm) ->
         yield f"entry {int(wrong[0]):,} of the order is {int(order[wrong[0]]):,}, not {int(pack.index.order[wrong[0]]):,}"
 
 
-def check_chain(path: Path, pattern: str) -> Iterator[str]:
-    """Yield what is wrong with a list of layers, one checksum a line; *pattern* names the file of a layer, ``%s`` for it."""
+def check_chain(path: Path, pattern: str, folders: Sequence[Path] = ()) -> Iterator[str]:
+    """Yield what is wrong with a list of layers, one checksum a line; *pattern* names the file of a layer, ``%s`` for it.
+
+    Layers lie beside the list, or in one of *folders*."""
     with WindowedFile(path) as file:
         if file.size > _MOST_CHAIN_BYTES:
             yield f"{file.size:,} bytes are too many for a list of layers"
@@ -129,7 +131,7 @@ def check_chain(path: Path, pattern: str) -> Iterator[str]:
     for number, line in enumerate(lines, 1):
         if not _CHAIN_LINE.fullmatch(line):
             yield f"line {number} is no checksum"
-        elif not (path.parent / (pattern % line.decode("ascii"))).is_file():
+        elif not any((folder / (pattern % line.decode("ascii"))).is_file() for folder in (path.parent, *folders)):
             yield f"line {number} names a layer that is not there"
 
 

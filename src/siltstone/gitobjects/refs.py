@@ -7,6 +7,7 @@ files (reftable) are read by the installed git.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +23,7 @@ _MOST_NESTING = 64  # folders below refs/
 _MOST_PACKED_BYTES = 1 << 30
 _MOST_SHALLOW_BYTES = 1 << 28
 _MOST_WORKTREES = 4096
+_NEVER_IN_NAMES = re.compile(rb"[\0-\x20\x7f~^:?*\[\\]|\.\.|@\{")
 _PER_WORKTREE = (b"refs/bisect/", b"refs/worktree/", b"refs/rewritten/")
 
 
@@ -140,7 +142,7 @@ class References:
             digest = bytes.fromhex(text.decode("ascii"))
         except ValueError:
             return None
-        return ObjectId(digest) if len(digest) * 2 == self._digits else None
+        return ObjectId(digest) if len(digest) * 2 == self._digits and any(digest) else None  # zero: git's "none"
 
     def _resolve_text(
         self, text: bytes, steps: int, git_dir: Path | None = None, packed: dict[bytes, ObjectId] | None = None
@@ -191,13 +193,17 @@ class References:
             except (FileNotFoundError, NotADirectoryError):
                 continue
             for entry in entries:
+                if entry.name.startswith(b"."):
+                    continue
                 name = folder + b"/" + entry.name
                 if entry.is_dir(follow_symlinks=False):
                     if depth < _MOST_NESTING and not (linked and (name + b"/").startswith(_PER_WORKTREE)):
                         pending.append((name, depth + 1))
                 elif not name.endswith(b".lock"):
                     text = self._read(name)
-                    if text is not None:
+                    if text is not None and not _is_well_formed(name):
+                        self._ledger.add(Reason.CORRUPT, name, "a reference cannot have this name")
+                    elif text is not None:
                         yield name, text
 
     def _packed(self) -> dict[bytes, ObjectId]:
@@ -210,11 +216,19 @@ class References:
                 continue
             oid = self._parse_id(line[: self._digits])
             name = line[self._digits + 1 :].rstrip(b"\r")
-            if oid is None or line[self._digits : self._digits + 1] != b" " or not name.startswith(b"refs/"):
+            if oid is None or line[self._digits : self._digits + 1] != b" " or not _is_well_formed(name):
                 self._ledger.add(Reason.CORRUPT, os.fspath(path), f"line {number} does not parse")
                 continue
             found[name] = oid
         return found
+
+
+def _is_well_formed(name: bytes) -> bool:
+    """Whether a reference below ``refs/`` may be called so (git-check-ref-format)."""
+    parts = name.split(b"/")
+    if parts[0] != b"refs" or len(parts) < 2 or _NEVER_IN_NAMES.search(name) or name.endswith(b"."):
+        return False
+    return all(part and not part.startswith(b".") and not part.endswith(b".lock") for part in parts)
 
 
 def _is_safe(name: bytes) -> bool:

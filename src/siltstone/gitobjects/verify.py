@@ -176,7 +176,8 @@ def _check_file(db: ObjectDatabase, path: Path, pack: PackFile | None, report: O
     """Check one file; *pack* is the one it belongs to, None where it belongs to none or that one cannot be opened."""
     try:
         if path.name in _CHAINS:
-            found = [*check_chain(path, _CHAINS[path.name])]
+            borrowed = [folder.path / "info" / path.parent.name for folder in db.folders]  # commit-graphs may be split so
+            found = [*check_chain(path, _CHAINS[path.name], borrowed)]
         elif path.suffix == ".pack" and pack is not None:
             found = [*check_pack(pack, db.algorithm, progress)]
         else:
