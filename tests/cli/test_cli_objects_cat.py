@@ -129,3 +129,29 @@ def test_alternates_of_the_environment_are_read(tmp_path, git, monkeypatch, capf
     capfdbinary.readouterr()
     assert main(words) == 0
     assert capfdbinary.readouterr().out == b"lent"
+
+
+@pytest.mark.parametrize("words", [["objects", "cat", "HEAD"], ["history", "candidates"]])
+def test_a_closed_standard_output_is_no_bug(history, monkeypatch, words):
+    monkeypatch.setattr("sys.stdout", None)
+    assert main([*words, "--repo", str(history)]) == 0
+
+
+@pytest.mark.parametrize("how", ["HEAD~%s", "HEAD^%s"])
+@pytest.mark.parametrize("digits", [11, 5000])
+def test_absurd_numbers_in_names_are_told(cat, how, digits):
+    assert cat(how % ("9" * digits)) == (1, b"")
+    assert cat(how % ("0" * digits + "1"))[0] == 0
+
+
+def test_a_large_loose_object_has_a_type_and_a_size_and_is_no_gap_among_commits(tmp_path, capfdbinary):
+    repository = make_history(tmp_path / "r", "sha1", seed=3, commits=2)
+    large = bytes(range(256)) * (17 << 12)
+    oid = run_git(repository, "-c", "core.compression=0", "hash-object", "-w", "--stdin", data=large).decode().strip()
+    common = ["--repo", str(repository), "--max-memory-mb", "16", "--quiet"]
+    assert [main(["objects", "cat", *common, option, oid]) for option in ("-t", "-s", "-e")] == [0, 0, 0]
+    assert capfdbinary.readouterr().out == b"blob\n%d\n" % len(large)
+    assert main(["objects", "cat", *common, oid]) == 5
+    assert main(["objects", "stats", *common]) == 0
+    assert main(["history", "candidates", *common]) == 0
+    assert b"oversize" not in capfdbinary.readouterr().err

@@ -14,6 +14,7 @@ from siltstone.cli.terminal import Terminal
 from siltstone.core.errors import ConfigError, CorruptDataError, NotFoundError
 
 if TYPE_CHECKING:
+    from siltstone.gitobjects.ids import Kind
     from siltstone.gitobjects.object_database import ObjectDatabase
     from siltstone.gitobjects.objects import GitObject
 
@@ -50,16 +51,15 @@ def run(db: ObjectDatabase, arguments: argparse.Namespace, terminal: Terminal) -
             for line in _iter_lines(sys.stdin.buffer):
                 _answer(db, line, out, with_content=arguments.batch)
         return 0
-    found = _iter_found(db, arguments.names)
     if arguments.exists:
-        for _ in found:  # NotFoundError ends it with exit code 1
+        for _ in _iter_headers(db, arguments.names):  # NotFoundError ends it with exit code 1
             pass
         return 0
     if arguments.json:
-        return _print_json(found, arguments.names, terminal)
+        return _print_json(_iter_found(db, arguments.names), arguments.names, terminal)
     with open_output(STREAM, force=True) as out:
-        for item in found:
-            out.write(_shaped(item, arguments.format))
+        for text in _iter_texts(db, arguments.names, arguments.format):
+            out.write(text)
     return 0
 
 
@@ -69,14 +69,20 @@ def _iter_found(db: ObjectDatabase, names: list[str]) -> Iterator[GitObject]:
     return (db.read(resolve_name(db, name)) for name in names)
 
 
-def _shaped(found: GitObject, chosen: str) -> bytes:
+def _iter_headers(db: ObjectDatabase, names: list[str]) -> Iterator[tuple[Kind, int]]:
+    from siltstone.gitobjects.object_names import resolve_name
+
+    return (db.header(resolve_name(db, name)) for name in names)
+
+
+def _iter_texts(db: ObjectDatabase, names: list[str], chosen: str) -> Iterator[bytes]:
     from siltstone.gitobjects.object_text import pretty_content
 
     if chosen == "type":
-        return found.kind.label + b"\n"
+        return (kind.label + b"\n" for kind, _ in _iter_headers(db, names))
     if chosen == "size":
-        return b"%d\n" % len(found.data)
-    return pretty_content(found) if chosen == "pretty" else found.data
+        return (b"%d\n" % size for _, size in _iter_headers(db, names))
+    return (pretty_content(found) if chosen == "pretty" else found.data for found in _iter_found(db, names))
 
 
 def _print_json(found: Iterator[GitObject], names: list[str], terminal: Terminal) -> int:
@@ -99,14 +105,16 @@ def _answer(db: ObjectDatabase, name: bytes, out: BinaryIO, *, with_content: boo
     from siltstone.gitobjects.object_names import resolve_name
 
     try:
-        found = db.read(resolve_name(db, name))
+        oid = resolve_name(db, name)
+        found = db.read(oid) if with_content else None
+        kind, size = db.header(oid) if found is None else (found.kind, len(found.data))
     except NotFoundError:
         out.write(name + b" missing\n")
     except ConfigError:
         out.write(name + b" ambiguous\n")
     else:
-        out.write(_heading(found.oid, found.kind.label, len(found.data)))
-        if with_content:
+        out.write(_heading(oid, kind.label, size))
+        if found is not None:
             out.write(found.data)
             out.write(b"\n")
     out.flush()

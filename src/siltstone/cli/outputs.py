@@ -36,6 +36,10 @@ def open_output(target: str, *, force: bool, field: str = "output", mode: int = 
     Raises ConfigError, which names the option *field*, for a file that exists without *force*.
     """
     if target == STREAM:
+        if sys.stdout is None:  # closed by the caller (>&-): nobody listens
+            with open(os.devnull, "wb") as nowhere:
+                yield nowhere
+            return
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return

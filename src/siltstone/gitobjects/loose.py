@@ -12,10 +12,11 @@ from siltstone._native.inflate import inflate_exact
 from siltstone.core.errors import BudgetExceeded, CorruptDataError
 from siltstone.gitobjects.ids import HashAlgorithm, Kind, ObjectId
 from siltstone.gitobjects.ledger import CoverageLedger, Reason
-from siltstone.gitobjects.small_files import read_small_file
+from siltstone.gitobjects.small_files import read_small_file, read_start
 
 _HEADER = re.compile(rb"(commit|tree|blob|tag) (0|[1-9][0-9]{0,18})\0")
 _LONGEST_HEADER = 32  # "commit", a blank, 19 digits, NUL and room
+_START_BYTES = 512  # of a file: its header is in there, however it was compressed
 _FRAMING = 1 << 16  # a file may be longer than its content by the framing of deflate
 _KINDS = {kind.label: kind for kind in Kind}
 
@@ -77,9 +78,9 @@ class LooseObjects:
         return kind, content[start:]
 
     def header(self, oid: ObjectId) -> tuple[Kind, int] | None:
-        """Return ``(kind, size)`` without inflating the content, or None where there is no such file."""
+        """Return ``(kind, size)`` by the start of the file, or None where there is no such file."""
         path = self.path_of(oid)
-        data = self._load(path)
+        data = read_start(path, _START_BYTES)
         if data is None:
             return None
         try:
@@ -102,7 +103,7 @@ class LooseObjects:
 def _parse_header(data: bytes) -> tuple[Kind, int, int]:
     """Return ``(kind, size, length of the header)``."""
     try:
-        start = zlib.decompressobj().decompress(data[:512], _LONGEST_HEADER)
+        start = zlib.decompressobj().decompress(data[:_START_BYTES], _LONGEST_HEADER)
     except zlib.error:
         raise CorruptDataError("compressed data is damaged", offset=0) from None
     match = _HEADER.match(start)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import get_args
@@ -143,7 +144,7 @@ class ObjectDatabase:
         BudgetExceeded where it is larger than the budget ``object``."""
         found = self.find(oid)
         if found is None:
-            raise NotFoundError("no such object", name=oid.hex())
+            raise NotFoundError("not in this partial clone" if self.partial else "no such object", name=oid.hex())
         return found
 
     def find(self, oid: ObjectId) -> GitObject | None:
@@ -155,9 +156,20 @@ class ObjectDatabase:
         return None if found is None else GitObject(oid, *found)
 
     def header(self, oid: ObjectId) -> tuple[Kind, int]:
-        """Return the kind and size of an object; raises as `read` does."""
-        found = self.read(oid)
-        return found.kind, len(found.data)
+        """Return the kind and size of an object; raises as `read` does, but a loose one may have any size."""
+        found = self._loose_header(oid)
+        if found is None:
+            read = self.read(oid)
+            found = read.kind, len(read.data)
+        return found
+
+    def _loose_header(self, oid: ObjectId) -> tuple[Kind, int] | None:
+        for folder in self._folders:
+            with suppress(CorruptDataError, OSError):  # another copy may be sound
+                found = folder.loose.header(oid)
+                if found is not None:
+                    return found
+        return None
 
     def __contains__(self, oid: object) -> bool:
         if not isinstance(oid, bytes) or len(oid) != self.algorithm.size:
@@ -291,13 +303,15 @@ class ObjectDatabase:
             ledger=ledger, progress=progress, metrics=metrics, may_lower=True,
             largest_pack=max(map(len, packs), default=0))
         marks = [bytearray(len(pack)) for pack in packs]
-        sources = WalkSources(packs, marks, lambda: iter(()), self.find, lambda _oid, _pack: None, self.algorithm.size)
+        sources = WalkSources(
+            packs, marks, lambda: iter(()), self.find, lambda _oid, _pack: None, self._loose_header, self.algorithm.size)
         return walk_in_parts(sources, options)
 
     def _walk_sources(self) -> WalkSources:
         packs, repeats = self._packs_and_repeats()
         rest = partial(self._iter_unpacked_ids, packs)
-        return WalkSources(packs, repeats, rest, self.find, self._find_elsewhere, self.algorithm.size)
+        return WalkSources(
+            packs, repeats, rest, self.find, self._find_elsewhere, self._loose_header, self.algorithm.size)
 
     def refs(self) -> dict[bytes, ObjectId]:
         """Return every reference below ``refs/`` with its object, sorted by name.

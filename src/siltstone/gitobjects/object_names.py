@@ -18,6 +18,7 @@ from siltstone.gitobjects.objects import GitObject, parse_commit, parse_tag
 _FEWEST_DIGITS = 4  # as git
 _MOST_CANDIDATES = 20  # told in an error
 _MOST_STEPS = 1 << 20  # of one name: ~N walks N commits
+_MOST_DIGITS = 10  # of a number in a name
 _STEP = re.compile(rb"\^\{(\w*)\}|\^(\d*)|~(\d*)")
 _DESCRIBED = re.compile(rb".+-\d+-g([0-9a-fA-F]{4,64})")  # what `git describe` prints
 _RULES = (b"%s", b"refs/%s", b"refs/tags/%s", b"refs/heads/%s", b"refs/remotes/%s", b"refs/remotes/%s/HEAD")
@@ -36,7 +37,7 @@ def resolve_name(db: ObjectDatabase, name: str | bytes) -> ObjectId:
     text = os.fsencode(name)
     revision, colon, path = _split_path(text)
     if colon and not revision:
-        raise UnsupportedError("names by the index or by a message", source=_shown(text))
+        raise UnsupportedError("names by the index or by a message are not supported", source=_shown(text))
     if not colon:
         return _resolve_revision(db, text)
     tree = peel(db, _resolve_revision(db, revision, _TREEISH), Kind.TREE)
@@ -80,7 +81,7 @@ def _resolve_revision(db: ObjectDatabase, text: bytes, wanted: Collection[Kind] 
     while at < len(steps):
         step = _STEP.match(steps, at)
         if step is None or (step[1] and step[1] not in _TYPES and step[1] != b"object"):
-            raise UnsupportedError("this way to name an object", source=_shown(text))
+            raise UnsupportedError("this way to name an object is not supported", source=_shown(text))
         oid = _take_step(db, oid, step, text)
         at = step.end()
     return oid
@@ -101,7 +102,7 @@ def _hint(steps: bytes, wanted: Collection[Kind]) -> Collection[Kind]:
 
 def _resolve_base(db: ObjectDatabase, base: bytes, hint: Collection[Kind], text: bytes) -> ObjectId:
     if b"@{" in base:
-        raise UnsupportedError("names by a reflog", source=_shown(text))
+        raise UnsupportedError("names by a reflog are not supported", source=_shown(text))
     if re.fullmatch(rb"[0-9a-fA-F]{%d}" % (2 * db.algorithm.size), base):
         return ObjectId(bytes.fromhex(base.decode()))
     found = _find_reference(db, b"HEAD" if base == b"@" else base)
@@ -156,8 +157,11 @@ def _take_step(db: ObjectDatabase, oid: ObjectId, step: re.Match[bytes], text: b
         if label == b"object":
             return db.read(oid).oid
         return peel(db, oid, _TYPES[label] if label else None)
-    number = 1 if parent is None else int(parent or b"1")
-    count = int(generations or b"1") if parent is None else min(number, 1)
+    asked = parent if parent is not None else generations
+    if len(asked.lstrip(b"0")) > _MOST_DIGITS:
+        raise NotFoundError("no commit has so many parents" if parent else "no commit that far back", name=_shown(text))
+    value = int(asked[-_MOST_DIGITS:] or b"1")
+    number, count = (1, value) if parent is None else (value, min(value, 1))
     if count > _MOST_STEPS:
         raise NotFoundError("no commit that far back", name=_shown(text))
     oid, shallow, grafts = peel(db, oid, Kind.COMMIT), db.shallow_commits(), db.grafts()

@@ -220,6 +220,9 @@ def _iter_readable(oids: Iterator[ObjectId], sources: WalkSources, options: Walk
         try:
             found = sources.find(oid)
         except BudgetExceeded as error:
+            header = sources.loose_header(oid)
+            if header is not None and header[0] not in options.kinds:  # nobody asked for it
+                continue
             reason, failure = Reason.OVERSIZE, error
         except CorruptDataError as error:
             reason, failure = Reason.CORRUPT, error

@@ -35,6 +35,7 @@ class WalkSources:
     loose: Callable[[], Iterator[ObjectId]]
     find: Callable[[ObjectId], GitObject | None]
     find_elsewhere: Callable[[ObjectId, PackFile], GitObject | None]
+    loose_header: Callable[[ObjectId], tuple[Kind, int] | None]
     id_size: int
 
 

@@ -118,7 +118,7 @@ def _describe(git_dir: Path, work_tree: Path | None) -> Repository:
         settings |= {key: value for key, value in private.items() if key in ("core.bare", "core.worktree")}
     name = settings.get("extensions.objectformat", SHA1.name).lower()
     if name not in ALGORITHMS:
-        raise UnsupportedError(f"object format {name!r}", source=os.fspath(common))
+        raise UnsupportedError(f"object format {name!r} is not supported", source=os.fspath(common))
     return Repository(
         git_dir, common, _work_tree(git_dir, common, work_tree, settings), ALGORITHMS[name],
         settings.get("extensions.refstorage", "files"),
@@ -145,12 +145,13 @@ def _check_format(settings: dict[str, str], common: Path) -> None:
         raise CorruptDataError(f"repository format {text[:20]!r} is not a number", source=os.fspath(common / "config"))
     version = int(text)
     if version > 1:
-        raise UnsupportedError(f"repository format version {version}", source=os.fspath(common))
+        raise UnsupportedError(f"repository format version {version} is not supported", source=os.fspath(common))
     names = {key.partition(".")[2] for key in settings if key.startswith("extensions.")}
     refused = names - _KNOWN_EXTENSIONS if version == 1 else names & _VERSION_ONE_ONLY
     if refused:
         what = ", ".join(sorted(refused))
-        raise UnsupportedError(f"extension {what} at repository format version {version}", source=os.fspath(common))
+        raise UnsupportedError(
+            f"extension {what} at repository format version {version} is not supported", source=os.fspath(common))
 
 
 def read_settings(path: Path) -> dict[str, str]:

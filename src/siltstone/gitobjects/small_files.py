@@ -28,6 +28,14 @@ def read_small_file(path: Path, limit_bytes: int = 1 << 16) -> bytes | None:
 
     Never blocks on a pipe or a device. Raises CorruptDataError for one of those, and for more than *limit_bytes*.
     """
+    data = read_start(path, limit_bytes + 1)
+    if data is not None and len(data) > limit_bytes:
+        raise CorruptDataError(f"larger than {limit_bytes:,} bytes", source=os.fsdecode(path))
+    return data
+
+
+def read_start(path: Path, size_bytes: int) -> bytes | None:
+    """Return the first *size_bytes* of *path* at most, or None where there is no such file; else as `read_small_file`."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except (FileNotFoundError, NotADirectoryError):
@@ -43,9 +51,6 @@ def read_small_file(path: Path, limit_bytes: int = 1 << 16) -> bytes | None:
         if not stat.S_ISREG(status.st_mode):
             raise CorruptDataError("not a regular file", source=os.fsdecode(path))
         with open(descriptor, "rb", closefd=False) as file:
-            data = file.read(min(limit_bytes, status.st_size) + 1)  # a read takes memory for all it asks for
+            return file.read(min(size_bytes, status.st_size + 1))  # a read takes memory for all it asks for
     finally:
         os.close(descriptor)
-    if len(data) > limit_bytes:
-        raise CorruptDataError(f"larger than {limit_bytes:,} bytes", source=os.fsdecode(path))
-    return data
