@@ -42,3 +42,21 @@ def test_a_blob_of_no_commit_is_told(tmp_path, capfdbinary):
     printed = capfdbinary.readouterr()
     assert printed.out == b""
     assert b"is in no commit" in printed.err
+
+
+def test_what_is_no_blob_or_no_commit_is_told(tmp_path, capsys):
+    repository = make_history(tmp_path / "r", "sha1", seed=32, commits=5)
+    common = ["history", "attribute", "--repo", str(repository), "--quiet"]
+    assert main([*common, "HEAD^{tree}"]) == 1
+    assert "is a tree, not a blob" in capsys.readouterr().err
+    blob = blob_ids(repository)[0].hex()
+    for option in ("--ref", "--since"):
+        for name in ("HEAD^{tree}", "12" * 20):
+            assert main([*common, option, name, blob]) == 1
+            assert capsys.readouterr().out == ""
+    assert main([*common, "--json", blob]) == 0
+    row, summary = map(json.loads, capsys.readouterr().out.splitlines())
+    assert row["blob"] == blob
+    assert summary["summary"]["found"] == summary["summary"]["blobs"] == 1
+    assert main([*common, "--json", "absent"]) == 1
+    assert json.loads(capsys.readouterr().out)["error"]["exit_code"] == 1

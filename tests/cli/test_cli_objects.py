@@ -55,9 +55,19 @@ def test_stats_are_a_table_or_one_object(silt):
 
 def test_stats_of_a_damaged_repository_say_so(silt, history):
     damage(history)
-    code, out, _ = silt("stats", "--quiet")
+    code, out, err = silt("stats", "--quiet")
     assert code == 2
-    assert "INCOMPLETE" in out
+    assert "INCOMPLETE" in err
+    assert "INCOMPLETE" not in out
+    code, out, err = silt("stats", "--quiet", "--json")
+    assert (code, json.loads(out)["coverage"]["complete"], "INCOMPLETE" in err) == (2, False, True)
+
+
+@pytest.mark.parametrize("threads", ["0", "-1", "257", "many"])
+def test_verify_takes_as_many_threads_as_other_commands(silt, threads):
+    code, out, err = silt("verify", "--threads", threads)
+    assert (code, out) == (1, "")
+    assert "threads" in err
 
 
 def test_a_sound_repository_means_exit_0_and_no_data(silt):

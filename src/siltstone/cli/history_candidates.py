@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from siltstone.cli import render
 from siltstone.cli.outputs import STREAM, open_output
+from siltstone.cli.repositories import find_commit
 from siltstone.cli.terminal import Terminal
 from siltstone.core.errors import ConfigError, IncompleteError
 from siltstone.core.metrics import Metrics
@@ -19,7 +20,6 @@ from siltstone.core.progress import Progress
 if TYPE_CHECKING:
     from siltstone.gitobjects.candidates import CandidateBlock, Merges
     from siltstone.gitobjects.commits import CommitHistory
-    from siltstone.gitobjects.ids import ObjectId
     from siltstone.gitobjects.object_database import ObjectDatabase
 
 _WEIGHTS = {"compare commits": 1.0}
@@ -66,17 +66,9 @@ def run(db: ObjectDatabase, arguments: argparse.Namespace, terminal: Terminal) -
 def _history(db: ObjectDatabase, arguments: argparse.Namespace) -> CommitHistory:
     from siltstone.gitobjects.commits import CommitHistory
 
-    tips = None if arguments.ref is None else [_commit(db, name) for name in arguments.ref]
-    exclude = () if arguments.since is None else [_commit(db, arguments.since)]
+    tips = None if arguments.ref is None else [find_commit(db, name) for name in arguments.ref]
+    exclude = () if arguments.since is None else [find_commit(db, arguments.since)]
     return CommitHistory.load(db, tips, exclude=exclude, first_parent=arguments.first_parent)
-
-
-def _commit(db: ObjectDatabase, name: str) -> ObjectId:
-    """Return the commit that *name* leads to. Raises NotFoundError where there is none, as for the name of a file."""
-    from siltstone.gitobjects.ids import Kind
-    from siltstone.gitobjects.object_names import peel, resolve_name
-
-    return peel(db, resolve_name(db, name), Kind.COMMIT)
 
 
 def _texts(

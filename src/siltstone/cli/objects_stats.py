@@ -38,7 +38,13 @@ def run(db: ObjectDatabase, arguments: argparse.Namespace, terminal: Terminal) -
     else:
         for line in _describe(stats, chains=arguments.chains):
             terminal.write(line)
-    return 0 if stats.ledger.complete else CorruptDataError.exit_code
+    if stats.ledger.complete:
+        return 0
+    counts = {str(reason): count for reason, count in stats.ledger.counts().items()}
+    terminal.note(f"INCOMPLETE: not everything could be read: {render.counts(counts)}")
+    for gap in stats.ledger.examples():
+        terminal.note(f"  {gap.reason}: {gap.what} {gap.detail}".rstrip())
+    return CorruptDataError.exit_code
 
 
 def _describe(stats: ObjectStats, *, chains: bool) -> Iterator[str]:
@@ -67,11 +73,6 @@ def _describe(stats: ObjectStats, *, chains: bool) -> Iterator[str]:
         yield ""
         counted = [(str(length), f"{count:,}") for length, count in sorted(stats.chains.items())]
         yield from render.table([("chain", "objects"), *counted], right=frozenset({0, 1}))
-    if not stats.ledger.complete:
-        counts = {str(reason): count for reason, count in stats.ledger.counts().items()}
-        yield f"INCOMPLETE: not everything could be read: {render.counts(counts)}"
-        for gap in stats.ledger.examples():
-            yield shown(f"  {gap.reason}: {gap.what} {gap.detail}".rstrip())
 
 
 def _mean(stats: ObjectStats) -> float:

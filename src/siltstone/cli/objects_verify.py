@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from siltstone.cli import render
 from siltstone.cli.outputs import shown
 from siltstone.cli.terminal import Terminal
-from siltstone.core.errors import ConfigError, CorruptDataError
+from siltstone.core.errors import CorruptDataError
+from siltstone.core.ordered_map import check_threads
 
 if TYPE_CHECKING:
     from siltstone.gitobjects.object_database import ObjectDatabase
@@ -27,8 +28,8 @@ def run(db: ObjectDatabase, arguments: argparse.Namespace, terminal: Terminal) -
     """Verify, tell the problems, and return the exit code: 2 where there are any."""
     from siltstone.gitobjects.verify import verify_objects
 
-    if arguments.threads is not None and arguments.threads < 1:
-        raise ConfigError(f"at least 1, got {arguments.threads}", field="threads")
+    if arguments.threads is not None:
+        check_threads(arguments.threads)
     progress = terminal.progress(weights=_WEIGHTS, quiet=arguments.quiet)
     report = verify_objects(db, links=arguments.links, threads=arguments.threads, progress=progress)
     progress.finish()

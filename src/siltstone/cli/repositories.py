@@ -11,6 +11,7 @@ from siltstone.cli.limits import budget_of
 from siltstone.cli.terminal import Terminal
 
 if TYPE_CHECKING:
+    from siltstone.gitobjects.ids import ObjectId
     from siltstone.gitobjects.object_database import ObjectDatabase
 
 _ALTERNATES = "GIT_ALTERNATE_OBJECT_DIRECTORIES"
@@ -24,3 +25,11 @@ def open_repository(path: Path, arguments: argparse.Namespace, terminal: Termina
     listed = os.fsencode(terminal.environment.get(_ALTERNATES, ""))
     alternates = [Path(os.fsdecode(name)) for name in split_alternates(listed, os.fsencode(os.pathsep))]
     return ObjectDatabase.open(path, budget=budget_of(arguments), alternates=alternates)
+
+
+def find_commit(db: ObjectDatabase, name: str) -> ObjectId:
+    """Return the commit that *name* leads to. Raises NotFoundError where there is none, as for the name of a file."""
+    from siltstone.gitobjects.ids import Kind
+    from siltstone.gitobjects.object_names import peel, resolve_name
+
+    return peel(db, resolve_name(db, name), Kind.COMMIT)
