@@ -165,3 +165,22 @@ def test_the_command_prints_rows_of_chosen_commits(tmp_path: Path, capfd: pytest
     assert main([*words, "--output", str(target), "--threads", "2", "--max-memory-mb", "64"]) == 0
     assert target.read_bytes() == everything
     assert main([*words, "--require-complete"]) in (0, IncompleteError.exit_code)
+
+
+def test_the_command_gives_one_row_a_blob_and_a_summary(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    repository = make_history(tmp_path / "bare", "sha1", 15, commits=30)
+    target = tmp_path / "rows.jsonl"
+    words = ["history", "candidates", "--repo", str(repository), "--quiet", "--output", str(target), "--json", "--unique"]
+    assert main(words) == 0
+    summary = json.loads(capfd.readouterr().out)["summary"]
+    rows = target.read_bytes().splitlines(keepends=True)
+    blobs = [json.loads(row)["blob"] for row in rows]
+    assert summary["rows"] == len(rows) == len({*blobs}) > 0
+    assert {*rows} <= {*lines_of(repository).splitlines(keepends=True)}
+    for wrong in ([], ["--force", "--ref", "nothing"], ["--force", "--since", "b0^{tree}"]):  # the file stays as it was
+        assert main([*words, *wrong]) == ConfigError.exit_code
+        assert "error" in json.loads(capfd.readouterr().out)
+        assert target.read_bytes() == b"".join(rows)
+    assert main([*words, "--force", "--format", "raw"]) == 0
+    assert [line.split()[4].decode() for line in target.read_bytes().splitlines()] == blobs
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["rows.jsonl"]
