@@ -47,7 +47,7 @@ def run(db: ObjectDatabase, arguments: argparse.Namespace, terminal: Terminal) -
     with open_output(STREAM, force=True) as out:
         for blob, context in found.items():
             fields = {"blob": blob.hex(), "commit": context.commit.hex(), **path_fields(context.path)}
-            out.write(json.dumps(fields).encode() + b"\n")
+            out.write(json.dumps(fields, separators=(",", ":")).encode() + b"\n")
     if arguments.json:
         totals = {"blobs": len(blobs), "found": len(found)}
         terminal.write(json.dumps({"summary": {**totals, "coverage": db.ledger.as_dict()}}))

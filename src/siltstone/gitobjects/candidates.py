@@ -39,6 +39,7 @@ Made = TypeVar("Made")
 
 _RANGE_COMMITS = 1_024  # compared by one thread in one go: enough that its trees are neighbours, few enough to share out
 _LARGEST_BLOCK = 2 * MIB
+_BYTES_A_THREAD = 4 * MIB  # of the budget: each thread has rows, buffers and a stack beside what is reserved
 _SMALLEST_BLOCK = MIB // 8
 
 
@@ -129,7 +130,7 @@ def _iter_made(
         raise ConfigError(f"expected one of {', '.join(MERGES)}, got {merges!r}", field="merges")
     count = min(os.cpu_count() or 1, THREADS_AT_MOST) if threads is None else check_threads(threads)
     rows = np.ascontiguousarray(history.ordered_rows("oldest"), np.int64)
-    fitting = db.budget.available("trees") * 3 // (16 * _SMALLEST_BLOCK)
+    fitting = db.budget.available("trees") // _BYTES_A_THREAD
     count = max(1, min(count, len(rows) // _RANGE_COMMITS, fitting))
     progress.stage("compare commits", len(rows))
     room = _room(db, count)
