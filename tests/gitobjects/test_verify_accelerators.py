@@ -12,7 +12,7 @@ import pytest
 from siltstone.core.files import WindowedFile
 from siltstone.gitobjects.ledger import Reason
 from siltstone.gitobjects.object_stats import count_objects
-from siltstone.gitobjects.small_files import read_small_file
+from siltstone.gitobjects.small_files import read_small_file, read_start
 from siltstone.gitobjects.verify import ObjectsReport, verify_objects
 from tests.conftest import GIT_ENVIRONMENT
 from tests.gitobjects.histories import open_database, run_git
@@ -157,6 +157,7 @@ def test_files_that_the_system_refuses_to_open_are_told(accelerated: Path, monke
 
     for module in ("loose", "refs"):
         monkeypatch.setattr(f"siltstone.gitobjects.{module}.read_small_file", guard(read_small_file))
+    monkeypatch.setattr("siltstone.gitobjects.loose.read_start", guard(read_start))
     for module in ("commit_graph", "file_checks"):
         monkeypatch.setattr(f"siltstone.gitobjects.{module}.WindowedFile", guard(WindowedFile))
     problems = report_of(accelerated).problems

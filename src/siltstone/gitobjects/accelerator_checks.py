@@ -13,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from siltstone._native.commit_order import find_ids
+from siltstone.core.budget import Reservation
 from siltstone.core.errors import CorruptDataError
 from siltstone.gitobjects.commit_graph import find_graph_files, read_commit_graph
-from siltstone.gitobjects.commit_loading import LoadedColumns, Reservation, load_every_commit, sort_graph
+from siltstone.gitobjects.commit_loading import LoadedColumns, load_every_commit, sort_graph
 from siltstone.gitobjects.multi_pack_index import MultiPackIndex, open_multi_pack_indexes
 from siltstone.gitobjects.object_database import ObjectDatabase
 from siltstone.gitobjects.object_folder import ObjectFolder
@@ -111,7 +112,8 @@ def _each(
 ) -> npt.NDArray[np.int64]:
     """Return the *values* from each of *starts* on, *counts* of them, end to end."""
     within = np.arange(int(counts.sum()), dtype=np.int64) - np.repeat(np.cumsum(counts) - counts, counts)
-    return values[np.repeat(starts, counts) + within]
+    found: npt.NDArray[np.int64] = values[np.repeat(starts, counts) + within]
+    return found
 
 
 def _tell(stated: LoadedColumns, rows: npt.NDArray[np.int64], what: str) -> Iterator[str]:
