@@ -111,3 +111,9 @@ def test_no_name_has_more_than_the_total() -> None:
 def test_a_total_is_a_positive_number_of_bytes(total) -> None:
     with pytest.raises(ConfigError, match="total_bytes"):
         Budget(total_bytes=total)
+
+
+def test_one_object_has_a_quarter_of_the_total_unless_said_otherwise() -> None:
+    assert Budget(total_bytes=100).limit("object") == 25
+    assert Budget(total_bytes=100, object=60).limit("object") == 60
+    assert Budget({"object": 200}, total_bytes=100).limit("object") == 100

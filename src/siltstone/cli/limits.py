@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-from siltstone.core.budget import DEFAULT_LIMITS, MIB, Budget
+from siltstone.core.budget import MIB, Budget
 from siltstone.core.errors import ConfigError
 
 _OPTION = "--max-memory-mb"
-_OBJECT_SHARE = 4  # one part in four for one object: it lies in memory compressed, as a delta and whole, beside its base
 _FEWEST_MB = 16  # below this not even one block of objects and its bases fit beside the tables of a small repository
 
 
@@ -28,4 +27,4 @@ def budget_of(arguments: argparse.Namespace) -> Budget:
         return Budget()
     if limit_mb < _FEWEST_MB:
         raise ConfigError(f"at least {_FEWEST_MB} are needed, got {limit_mb}", field=_OPTION)
-    return Budget(total_bytes=limit_mb * MIB, object=min(DEFAULT_LIMITS["object"], limit_mb * MIB // _OBJECT_SHARE))
+    return Budget(total_bytes=limit_mb * MIB)

@@ -33,6 +33,8 @@ DEFAULT_LIMITS: Mapping[str, int] = MappingProxyType({
     "graph": 2 * GIB,  # the compressed sparse rows in memory
 })
 
+_OBJECT_SHARE = 4  # one part in four of a total for one object; with all of it, four objects of 55 MB took 206 MB of 64
+
 
 class Budget:
     """Byte limits by name, and for all names together, safe to share between threads.
@@ -46,7 +48,8 @@ class Budget:
                  soft_limits: Mapping[str, int] | None = None, **more: int) -> None:
         """Start from `DEFAULT_LIMITS`, overridden by *limits* and keyword limits, all in bytes.
 
-        *total_bytes* bounds the sum over all names (None: no bound); no name may then have more than all of it.
+        *total_bytes* bounds the sum over all names (None: no bound); no name may then have more than all of it,
+        and one object not more than a quarter unless *limits* say so: it lies in memory compressed, as a delta and whole.
 
         *soft_limits* are asked about, never enforced: who can wait does so above them. Without one, three quarters of
         the limit is the soft limit.
@@ -59,6 +62,8 @@ class Budget:
             if not isinstance(total_bytes, int) or total_bytes <= 0:
                 raise ConfigError(f"a budget is a positive number of bytes, got {total_bytes!r}", field="total_bytes")
             self._limits = {name: min(limit, total_bytes) for name, limit in self._limits.items()}
+            if "object" not in {**(limits or {}), **more}:
+                self._limits["object"] = min(self._limits["object"], max(1, total_bytes // _OBJECT_SHARE))
         self._total_bytes = total_bytes
         self._held = 0
         self._soft_limits = {name: limit - limit // 4 for name, limit in self._limits.items()}
